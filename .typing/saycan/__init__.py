@@ -1,0 +1,1 @@
+../../saycan/__init__.py

@@ -1,0 +1,1 @@
+"""Words only: templates and few-shot examples, as data files."""

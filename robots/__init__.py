@@ -1,0 +1,1 @@
+"""Whose hands: simulators, drivers, cameras and the fake robot."""

@@ -1,0 +1,90 @@
+"""Where the furniture of the mock kitchen stands, in m and rad, in the map frame.
+
+The free floor in the middle is convex: every dock lies in it, and a straight line between two docks keeps the base
+0.2 m clear of all furniture, also with the drawer open. So driving needs no path planner.
+
+           close counter
+    .                        drawer
+    operator    (0, 0)       table
+    trash can
+           far counter
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.privileged import PlaceKind
+
+STANDOFF = 0.38
+"""Distance from the base's centre to the front edge of what it works at."""
+
+DRAWER_TRAVEL = 0.22
+HANDLE_OFFSET = 0.06  # from the drawer's front panel to the handle bar
+HANDLE_HEIGHT = 0.73
+
+
+@dataclass(frozen=True)
+class PlaceLayout:
+    """One place, by the middle of its front edge.
+
+    Attributes:
+        name, kind: As in `saycan.privileged.PlaceState`.
+        front: (x, y), middle of the front edge.
+        yaw: Direction from the dock towards the place.
+        half_across, depth: Half the width along the front edge, and the full depth behind it.
+        height: Height of the top (a bin's rim, a drawer cabinet's top).
+        standoff: Distance from the dock to the front edge.
+    """
+
+    name: str
+    kind: PlaceKind
+    front: tuple[float, float]
+    yaw: float
+    half_across: float
+    depth: float
+    height: float
+    standoff: float = STANDOFF
+
+    @property
+    def forward(self) -> NDArray[np.float64]:
+        """(2,) unit vector from the dock towards the place."""
+        return np.array([np.cos(self.yaw), np.sin(self.yaw)])
+
+    @property
+    def left(self) -> NDArray[np.float64]:
+        """(2,) unit vector to the left, seen from the dock."""
+        return np.array([-np.sin(self.yaw), np.cos(self.yaw)])
+
+    @property
+    def dock(self) -> NDArray[np.float64]:
+        """(3,) base pose (x, y, yaw)."""
+        return np.array([*(np.array(self.front) - self.standoff * self.forward), self.yaw])
+
+    @property
+    def center(self) -> NDArray[np.float64]:
+        """(3,) middle of the top."""
+        return np.array([*(np.array(self.front) + 0.5 * self.depth * self.forward), self.height])
+
+    def point(self, across: float, deep: float) -> NDArray[np.float64]:
+        """(2,) map position `across` m to the left of the middle and `deep` m behind the front edge."""
+        return np.asarray(self.front + across * self.left + deep * self.forward)
+
+
+_DIAGONAL = float(np.sqrt(0.5))
+
+PLACES: dict[str, PlaceLayout] = {
+    place.name: place
+    for place in (
+        PlaceLayout("close counter", "surface", (0.0, 1.25), np.pi / 2, 0.60, 0.50, 0.80),
+        PlaceLayout("far counter", "surface", (0.0, -1.25), -np.pi / 2, 0.60, 0.50, 0.80),
+        PlaceLayout("table", "surface", (1.35, 0.0), 0.0, 0.50, 0.50, 0.74),
+        PlaceLayout("trash can", "bin", (-1.01, -1.01), -0.75 * np.pi, 0.20, 0.40, 0.55, 0.42),
+        PlaceLayout("operator", "tray", (-1.35, 0.0), np.pi, 0.35, 0.40, 0.76),
+        PlaceLayout("drawer", "drawer", (1.0, 1.0), 0.25 * np.pi, 0.25, 0.45, 0.70, 0.58 / _DIAGONAL),
+    )
+}
+"""Every place by name."""

@@ -1,0 +1,88 @@
+"""Every error that SayCan raises on purpose.
+
+SayCanError
+ ├─ BadInputError            what a person or a program passed in cannot be used (also a ValueError)
+ │   ├─ InstructionError     an instruction that is empty, too long or holds control characters
+ │   ├─ UnknownNameError     a robot, model, object, place or skill that does not exist
+ │   ├─ SceneError           a scene that cannot be built from these words
+ │   └─ GoalError            a goal that does not parse
+ ├─ MissingPartError         something that must be installed, downloaded or passed in is absent
+ ├─ RobotError               the robot's driver failed or was used after close()
+ │   └─ UnsafeActionError    an action was refused by the gate
+ ├─ PolicyError              a policy failed or returned something that is not an action
+ ├─ LanguageModelError       a language model failed or returned scores that are not numbers
+ ├─ ValueFunctionError       a value function failed or returned something outside [0, 1]
+ └─ TraceError               a run folder or trace that cannot be read or written
+
+A message says what was wrong, what was found, what would be valid, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SayCanError(Exception):
+    """Root of the tree; catch this to catch everything that SayCan raises on purpose."""
+
+
+class BadInputError(SayCanError, ValueError):
+    """What was passed in cannot be used."""
+
+
+class InstructionError(BadInputError):
+    """An instruction that is empty, too long or holds control characters."""
+
+
+class UnknownNameError(BadInputError):
+    """A name that is not among the valid ones.
+
+    Args:
+        kind: What was named, in the singular: "robot", "object", "place".
+        found: The name as given.
+        valid: The names that would have been accepted.
+    """
+
+    def __init__(self, kind: str, found: str, valid: Iterable[str]) -> None:
+        self.kind, self.found, self.valid = kind, found, tuple(valid)
+        near = difflib.get_close_matches(found, self.valid, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        shown = ", ".join(self.valid[:40]) + (f", ... ({len(self.valid)} in all)" if len(self.valid) > 40 else "")
+        super().__init__(f"unknown {kind} {found[:80]!r}.{hint} Valid: {shown or 'none'}")
+
+
+class SceneError(BadInputError):
+    """A scene that cannot be built."""
+
+
+class GoalError(BadInputError):
+    """A goal that does not parse."""
+
+
+class MissingPartError(SayCanError):
+    """Something must be installed, downloaded or passed in first; the message holds the one thing to do."""
+
+
+class RobotError(SayCanError):
+    """The robot's driver failed, or the robot was used after close()."""
+
+
+class UnsafeActionError(RobotError):
+    """The gate refused an action; nothing of it reached the robot."""
+
+
+class PolicyError(SayCanError):
+    """A policy failed or returned something that is not an action."""
+
+
+class LanguageModelError(SayCanError):
+    """A language model failed or returned scores that are not numbers."""
+
+
+class ValueFunctionError(SayCanError):
+    """A value function failed or returned something that is not a probability."""
+
+
+class TraceError(SayCanError):
+    """A run folder or trace that cannot be read or written."""

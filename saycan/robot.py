@@ -1,0 +1,86 @@
+"""The contract for whoever has hands: four verbs and a specification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from saycan.action import Action
+from saycan.observation import Observation
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one action may command, and where the end effector may go. The gate enforces it in front of every driver.
+
+    Attributes:
+        ee_speed: m/s, largest end-effector speed.
+        ee_turn: rad/s, largest end-effector angular speed.
+        base_speed: m/s, largest planar base speed; 0 on a fixed base.
+        base_turn: rad/s, largest base yaw rate; 0 on a fixed base.
+        workspace_low, workspace_high: Corners (x, y, z) in m of the box, in the base frame, that the end effector may
+            be commanded into.
+    """
+
+    ee_speed: float = 0.5
+    ee_turn: float = 1.5
+    base_speed: float = 0.5
+    base_turn: float = 1.0
+    workspace_low: tuple[float, float, float] = (-1.0, -1.0, 0.0)
+    workspace_high: tuple[float, float, float] = (1.0, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """What a robot is, so that policies and the gate can fit themselves to it.
+
+    Attributes:
+        name: Shown to the user and written into traces.
+        rate: Control rate in Hz: one `apply` spans 1 / rate seconds.
+        limits: See `Limits`.
+        cameras: Camera name to image shape (H, W, 3).
+        joints: Number of arm joints.
+        simulated: True where apply() advances a simulated clock, False where it waits on the real one.
+    """
+
+    name: str
+    rate: float = 10.0
+    limits: Limits = field(default_factory=Limits)
+    cameras: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    joints: int = 7
+    simulated: bool = False
+
+
+@runtime_checkable
+class Robot(Protocol):
+    """A robot driver. Constructing one touches no device that `close` would not release.
+
+    The four verbs are final: drivers for other hardware implement these and nothing else, and `saycan.check_robot`
+    proves them. Agents never call a driver directly but through `saycan.Gate`.
+    """
+
+    @property
+    def spec(self) -> RobotSpec:
+        """What this robot is; constant over its life."""
+        ...
+
+    def observe(self) -> Observation:
+        """The newest images and proprioception. Raises RobotError when they cannot be had."""
+        ...
+
+    def apply(self, action: Action) -> Action:
+        """Carry out one action and return when its control period is over.
+
+        The driver keeps the time (a simulator advances its own clock, hardware waits on the real one), so whoever
+        drains a run needs no sleep. Returns the action that was really sent after the driver's own limits. Raises
+        RobotError when it cannot be sent.
+        """
+        ...
+
+    def hold(self) -> None:
+        """Stop where you are and keep what is in the gripper. Always allowed, idempotent, never raises."""
+        ...
+
+    def close(self) -> None:
+        """Hold, then release every resource. Idempotent."""
+        ...

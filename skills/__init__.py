@@ -1,0 +1,1 @@
+"""What the robot can do: skill phrases, policies, value functions, success detectors."""

@@ -1,0 +1,1 @@
+"""Scripted experts that read privileged state; demonstrators, not the product."""

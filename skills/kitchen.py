@@ -1,0 +1,33 @@
+"""The skills of the mock kitchen, as phrases."""
+
+from __future__ import annotations
+
+from saycan.library import SkillLibrary, Template
+from saycan.vocabulary import KITCHEN, Vocabulary
+
+
+def kitchen_library(vocabulary: Vocabulary = KITCHEN) -> SkillLibrary:
+    """Templates times the nouns of a kitchen: 156 phrases for the default one.
+
+    The verbs follow Ahn et al. 2022, appendix D; every verb is one kind of policy, value function and success check.
+    """
+    things = tuple(noun.name for noun in vocabulary.objects)
+    places = tuple(noun.name for noun in vocabulary.places)
+    surfaces = vocabulary.surfaces
+    templates = [
+        Template("find", "find the {object}", things, seconds=60.0),
+        Template("pick up", "pick up the {object}", things),
+        Template("place", "place the {object} on the {place}", things, surfaces, seconds=45.0),
+        Template("put down", "put down the {object}", things),
+        Template("go to", "go to the {place}", places=places),
+        Template("wipe", "wipe the {place} with the sponge", places=surfaces, seconds=90.0),
+    ]
+    if "trash can" in places:
+        templates.append(Template("trash", "put the {object} in the trash can", things, ("trash can",), seconds=45.0))
+    if "operator" in places:
+        templates.append(Template("bring", "bring the {object} to the operator", things, ("operator",), seconds=45.0))
+    if "drawer" in places:
+        templates.append(Template("place", "place the {object} in the drawer", things, ("drawer",), seconds=45.0))
+        templates.append(Template("open", "open the drawer", places=("drawer",), seconds=45.0))
+        templates.append(Template("close", "close the drawer", places=("drawer",), seconds=45.0))
+    return SkillLibrary(templates)
