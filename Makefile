@@ -1,0 +1,51 @@
+# Every target does its own set-up: a virtual environment in .venv, brought up to date whenever pyproject.toml changes.
+#   make demo      "clean the counter", done and checked            make test      the tests
+#   make check     ruff and mypy --strict                           make bench     the figures in README.md
+#   make setup     only the environment                             make clean     remove everything that was made
+# PYTHON=python3.12 chooses the interpreter (3.11 or newer), VENV=folder another place for the environment.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
+help:
+	@sed -n '/^#/s/^# \{0,1\}//p; /^$$/q' Makefile
+
+setup: $(READY)
+
+# One pip run with every extra: torch, torchvision, transformers and open_clip are then chosen beside each other, and the
+# demo, the tests and the checks run on the same versions. Where Python comes without ensurepip, its own pip fills the
+# environment instead.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SayCan needs Python 3.11 or newer, found " \
+		+ sys.version.split()[0] + " at " + sys.executable + "; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
+	@echo "Setting up $(VENV): about 1.5 GB is installed, once; this takes a few minutes."
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { \
+		$(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gemma,dev]'
+	@touch $@
+	@echo "Ready: $$($(BIN)/python --version), $$(du -sh $(VENV) | cut -f1) in $(VENV)"
+
+demo: $(READY)
+	@$(BIN)/saycan run "clean the counter" --scene "spill on close counter, sponge on close counter" \
+		--goal 'clean("close counter")'
+
+test: $(READY)
+	@$(BIN)/python -m pytest
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/startup.py
+	@$(BIN)/python benchmarks/kitchen.py
+	@$(BIN)/python benchmarks/skills.py
+
+clean:
+	rm -rf $(VENV) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
