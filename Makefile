@@ -24,8 +24,8 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SayCan needs Python 3.11 or newer, found " \
 		+ sys.version.split()[0] + " at " + sys.executable + "; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	@echo "Setting up $(VENV): about 1.5 GB is installed, once; this takes a few minutes."
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { \
-		$(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
+		$(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gemma,dev]'
 	@touch $@
 	@echo "Ready: $$($(BIN)/python --version), $$(du -sh $(VENV) | cut -f1) in $(VENV)"
@@ -48,4 +48,4 @@ bench: $(READY)
 	@$(BIN)/python benchmarks/skills.py
 
 clean:
-	rm -rf $(VENV) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
