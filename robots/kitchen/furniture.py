@@ -22,7 +22,6 @@ from saycan.robots.kitchen.shapes import (
     Rgb,
     add_box,
     add_capsule,
-    add_cylinder,
     add_ellipsoid,
     yaw_quaternion,
 )
@@ -227,5 +226,5 @@ def _add_handle(slider: Any, top: float) -> None:
     add_capsule(slider, HANDLE_RADIUS, (bar[0], -half, bar[1]), (bar[0], half, bar[1]), _STEEL, name="drawer/handle",
                 collides=True, mass=0.1, friction=[1.0, 0.01, 0.0001])  # fmt: skip
     for side in (-1, 1):
-        add_capsule(slider, 0.006, (bar[0], side * half, bar[1]), (foot[0], side * half, foot[1]), _STEEL, collides=True,
-                    mass=0.02)  # fmt: skip
+        ends = (bar[0], side * half, bar[1]), (foot[0], side * half, foot[1])
+        add_capsule(slider, 0.006, *ends, _STEEL, collides=True, mass=0.02)

@@ -19,6 +19,7 @@ Shape = Literal["can", "bottle", "bag", "fruit", "bar", "sponge"]
 
 _FOOT = 0.0005  # how much lower the standing box reaches
 _CONTACT: dict[str, Any] = {"condim": 4, "friction": [1.0, 0.01, 0.0001]}
+_HEXAGON = float(np.pi / 3)  # grasp period of a hexagonal prism
 _METAL: Rgb = (0.82, 0.83, 0.85)
 
 
@@ -47,23 +48,32 @@ class ObjectModel:
     @property
     def radius(self) -> float:
         """Radius in m of the upright circle around its footprint."""
-        if self.grasp_period < 2.0:  # a hexagonal prism, by its flats
-            return self.size[0] / np.sqrt(3.0)
+        if self.grasp_period == _HEXAGON:  # size is from flat to flat
+            return float(self.size[0] / np.sqrt(3.0))
         return 0.5 * float(np.hypot(self.size[0], self.size[1]))
 
 
-def _can(name: str, body: Rgb, band: Rgb, lid: Rgb = _METAL, size: tuple[float, float] = (0.064, 0.12)) -> ObjectModel:
-    return _round(name, "can", (size[0], size[0], size[1]), 0.30 * (size[0] / 0.064) ** 2, (body, band, lid))
+def _can(name: str, body: Rgb, band: Rgb, lid: Rgb = _METAL, width: float = 0.064, height: float = 0.12) -> ObjectModel:
+    mass = 0.30 * (width / 0.064) ** 2
+    return ObjectModel(name, "can", (width, width, height), mass, (body, band, lid), grasp_period=_HEXAGON)
+
+
+def _bottle(name: str, height: float, body: Rgb, label: Rgb, cap: Rgb) -> ObjectModel:
+    return ObjectModel(name, "bottle", (0.064, 0.064, height), 0.30, (body, label, cap), grasp_period=_HEXAGON)
 
 
 def _bag(name: str, body: Rgb, label: Rgb, stripe: Rgb) -> ObjectModel:
     return ObjectModel(name, "bag", (0.05, 0.12, 0.15), 0.06, (body, label, stripe))
 
 
-def _round(
-    name: str, shape: Shape, size: tuple[float, float, float], mass: float, colors: tuple[Rgb, Rgb, Rgb]
+def _fruit(name: str, skin: Rgb, top: Rgb, stem: Rgb) -> ObjectModel:
+    return ObjectModel(name, "fruit", (0.068, 0.068, 0.072), 0.16, (skin, top, stem), grasp_period=_HEXAGON)
+
+
+def _block(
+    name: str, shape: Shape, size: tuple[float, float, float], main: Rgb, second: Rgb, third: Rgb
 ) -> ObjectModel:
-    return ObjectModel(name, shape, size, mass, colors, grasp_period=float(np.pi / 3))
+    return ObjectModel(name, shape, size, {"bar": 0.05, "sponge": 0.03}[shape], (main, second, third))
 
 
 OBJECTS: dict[str, ObjectModel] = {
@@ -72,21 +82,21 @@ OBJECTS: dict[str, ObjectModel] = {
         _can("coke can", (0.80, 0.03, 0.05), (0.96, 0.96, 0.96)),
         _can("pepsi can", (0.03, 0.12, 0.62), (0.86, 0.10, 0.14)),
         _can("7up can", (0.00, 0.36, 0.16), (0.98, 0.80, 0.05)),
-        _can("redbull can", (0.62, 0.68, 0.80), (0.10, 0.18, 0.50), (0.95, 0.75, 0.10), size=(0.053, 0.135)),
+        _can("redbull can", (0.62, 0.68, 0.80), (0.10, 0.18, 0.50), (0.95, 0.75, 0.10), width=0.053, height=0.135),
         _can("lime soda", (0.60, 0.90, 0.10), (0.97, 0.99, 0.90)),
         _can("grapefruit soda", (0.98, 0.45, 0.55), (0.99, 0.88, 0.55)),
-        _round("water bottle", "bottle", (0.064, 0.064, 0.20), 0.30, ((0.66, 0.86, 0.96), (0.95, 0.97, 1.0), (0.05, 0.35, 0.85))),
-        _round("tea", "bottle", (0.064, 0.064, 0.18), 0.30, ((0.52, 0.25, 0.05), (0.90, 0.80, 0.35), (0.15, 0.12, 0.10))),
+        _bottle("water bottle", 0.20, (0.66, 0.86, 0.96), (0.95, 0.97, 1.00), (0.05, 0.35, 0.85)),
+        _bottle("tea", 0.18, (0.52, 0.25, 0.05), (0.90, 0.80, 0.35), (0.15, 0.12, 0.10)),
         _bag("jalapeno chips", (0.10, 0.55, 0.12), (0.95, 0.92, 0.30), (0.80, 0.10, 0.05)),
         _bag("rice chips", (0.94, 0.93, 0.88), (0.85, 0.15, 0.20), (0.85, 0.75, 0.45)),
         _bag("multigrain chips", (0.86, 0.42, 0.06), (0.45, 0.20, 0.05), (0.98, 0.85, 0.40)),
         _bag("kettle chips", (0.10, 0.30, 0.80), (0.98, 0.98, 0.98), (0.95, 0.75, 0.15)),
-        _round("apple", "fruit", (0.068, 0.068, 0.072), 0.16, ((0.72, 0.08, 0.10), (0.35, 0.60, 0.12), (0.30, 0.18, 0.08))),
-        _round("orange", "fruit", (0.068, 0.068, 0.072), 0.16, ((0.98, 0.52, 0.02), (0.98, 0.62, 0.15), (0.20, 0.40, 0.10))),
-        ObjectModel("energy bar", "bar", (0.035, 0.10, 0.025), 0.05, ((0.23, 0.12, 0.07), (0.93, 0.90, 0.82), (0.55, 0.30, 0.65))),
-        ObjectModel("sponge", "sponge", (0.065, 0.10, 0.045), 0.03, ((0.98, 0.86, 0.15), (0.10, 0.50, 0.22), (0.9, 0.8, 0.2))),
+        _fruit("apple", (0.72, 0.08, 0.10), (0.35, 0.60, 0.12), (0.30, 0.18, 0.08)),
+        _fruit("orange", (0.98, 0.52, 0.02), (0.98, 0.62, 0.15), (0.20, 0.40, 0.10)),
+        _block("energy bar", "bar", (0.035, 0.100, 0.025), (0.23, 0.12, 0.07), (0.93, 0.90, 0.82), (0.55, 0.30, 0.65)),
+        _block("sponge", "sponge", (0.065, 0.100, 0.045), (0.98, 0.86, 0.15), (0.10, 0.50, 0.22), (0.90, 0.80, 0.20)),
     )
-}  # fmt: skip
+}
 """Every kind of thing, by canonical name."""
 
 
