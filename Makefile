@@ -23,10 +23,11 @@ setup: $(READY)
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SayCan needs Python 3.11 or newer, found " \
 		+ sys.version.split()[0] + " at " + sys.executable + "; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
-	@echo "Setting up $(VENV): about 1.5 GB is installed, once; this takes a few minutes."
+	@echo "Setting up $(VENV): 2 GB, once; a few minutes (follow it with: tail -f $(VENV)/setup.log)"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
-		$(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[gemma,dev]'
+		$(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install -qq pip; }
+	@$(BIN)/python -m pip install --disable-pip-version-check -e '.[gemma,dev]' >$(VENV)/setup.log 2>&1 || { \
+		grep -v '^WARNING' $(VENV)/setup.log | tail -15; echo "pip failed; all it said: $(VENV)/setup.log"; exit 1; }
 	@touch $@
 	@echo "Ready: $$($(BIN)/python --version), $$(du -sh $(VENV) | cut -f1) in $(VENV)"
 
