@@ -1,0 +1,316 @@
+"""The agent: told something in words, it decides, acts, checks and decides afresh until "done" wins."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from saycan import compose
+from saycan.adapters import PolicyFunction, ValueOfSkill, as_policy, as_value_function
+from saycan.decision import Decision
+from saycan.errors import BadInputError, MissingPartError, RobotError, SayCanError
+from saycan.executor import execute
+from saycan.gate import Gate
+from saycan.instruction import check_instruction
+from saycan.language import LanguageModel
+from saycan.library import SkillLibrary, Template
+from saycan.planner import Planner
+from saycan.policy import Policy
+from saycan.robot import Robot
+from saycan.skill import DONE, Skill
+from saycan.step import EndState, Event, Feedback, Memory, Outcome, Result, Step
+from saycan.success import SuccessDetector
+from saycan.value import ValueFunction
+
+if TYPE_CHECKING:
+    from saycan.observation import Observation
+
+STUCK_AFTER = 3
+"""The same skill failing this many times in a row ends a run as stuck."""
+
+
+class Agent:
+    """Carries out instructions with a robot, by SayCan (Ahn et al. 2022, arXiv:2204.01691).
+
+    >>> Agent("kitchen").run("clean the counter")  # doctest: +SKIP
+
+    Every part has a default and can be replaced by an argument. The defaults are looked up by what the robot can do: a
+    simulator that gives its privileged state away gets privileged experts, values and success checks; any other robot
+    needs `library`, `policy` and `values` passed in, and without a `detector` its policy's word counts.
+
+    Args:
+        robot: A driver, or a name ("kitchen", "fake", "module:attribute"). Whatever it is stands behind a `Gate`.
+        llm: A language model, or a name ("gemma", "transformers:PATH", "module:attribute"); loaded when first needed.
+        library: Skills, templates or bare phrases.
+        policy: A policy, or a function (observation, skill) -> Action.
+        values: A value function, or a function (observation, skill) -> probability of success.
+        detector: Decides after each skill whether it succeeded.
+        planner: Replaces SayCan's decision altogether; `llm` and `values` are then not used.
+        max_steps: Skills after which a run times out.
+        max_seconds: Wall-clock seconds after which a run times out.
+        record: Where `run` makes its run folders; None records nothing.
+
+    Attributes:
+        last_decision: The newest decision of any run or plan; None before the first.
+    """
+
+    def __init__(
+        self,
+        robot: Robot | str = "kitchen",
+        *,
+        llm: LanguageModel | str = "gemma",
+        library: Iterable[Skill | Template | str] | None = None,
+        policy: Policy | PolicyFunction | None = None,
+        values: ValueFunction | ValueOfSkill | None = None,
+        detector: SuccessDetector | None = None,
+        planner: Planner | None = None,
+        max_steps: int = 20,
+        max_seconds: float = 600.0,
+        record: str | Path | None = "runs",
+    ) -> None:
+        if max_steps < 1 or not max_seconds > 0:
+            raise BadInputError(f"max_steps and max_seconds must be positive, found {max_steps} and {max_seconds}")
+        self._owns_robot = isinstance(robot, str)
+        self.robot = Gate(compose.make_robot(robot) if isinstance(robot, str) else robot)
+        driver = self.robot.driver
+        if library is None:
+            library = compose.default_library(driver)
+        if library is None:
+            raise MissingPartError(
+                f"Agent needs library=[...] for {self.robot.spec.name}: the phrases of what it can do, such as "
+                "['pick up the cup', 'wave hello']"
+            )
+        self.library = library if isinstance(library, SkillLibrary) else SkillLibrary(library)
+        self.policy = compose.default_policy(driver) if policy is None else as_policy(policy)
+        self.values = compose.default_values(driver) if values is None else as_value_function(values)
+        self.detector = compose.default_detector(driver) if detector is None else detector
+        self.max_steps, self.max_seconds, self.record = max_steps, max_seconds, record
+        self.last_decision: Decision | None = None
+        self._llm, self._planner = llm, planner
+        self._told: queue.SimpleQueue[Feedback] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._busy = threading.Lock()
+
+    @property
+    def planner(self) -> Planner:
+        """What decides; made when first needed, since a model takes seconds to load. Raises MissingPartError."""
+        if self._planner is None:
+            if self.values is None:
+                raise self._missing("values", "a function (observation, skill) -> probability that it succeeds now")
+            llm = compose.make_language_model(self._llm) if isinstance(self._llm, str) else self._llm
+            self._planner = compose.make_planner(llm, self.values, self.library)
+        return self._planner
+
+    def run(self, instruction: str) -> Result:
+        """Carry out an instruction and say how it went; records a run folder unless `record` is None.
+
+        Ctrl-C holds the robot and ends the run as stopped. Raises InstructionError or MissingPartError before anything
+        moves, TraceError when the run cannot be recorded; whatever goes wrong later is in the result.
+        """
+        events = self.stream(instruction)
+        if self.record is None:
+            return _drain(events)
+        from saycan.recorder import Recorder
+
+        with contextlib.closing(events), Recorder(self.record, instruction, self.robot) as recorder:
+            return replace(_drain(recorder.watch(events)), folder=str(recorder.folder))
+
+    def stream(self, instruction: str) -> Generator[Event, None, Result]:
+        """The same as a generator of typed events, in this order: (Feedback* Decision Tick* Step)* Result.
+
+        Whoever drains it sets the pace; closing it holds the robot. The last event is the result, which is also the
+        generator's return value. Raises InstructionError or MissingPartError at once.
+        """
+        instruction = check_instruction(instruction)
+        policy = self._require_policy()
+        if self._planner is None and self.values is None:
+            _ = self.planner  # says what is missing
+        self._stop.clear()
+        return self._events(_Run(instruction), policy)
+
+    def plan(self, instruction: str) -> Decision:
+        """Decide once, from a fresh observation, without moving."""
+        instruction = check_instruction(instruction)
+        return self._decide(instruction, (), self.robot.observe())
+
+    def perform(self, skill: Skill | str) -> Generator[Event, None, Step]:
+        """Carry out one skill by itself or by its phrase, without deciding anything: Tick* Step.
+
+        Raises UnknownNameError or MissingPartError at once.
+        """
+        chosen = self.library.find(skill) if isinstance(skill, str) else skill
+        policy = self._require_policy()
+        self._stop.clear()
+        return self._perform(chosen, policy)
+
+    def tell(self, text: str) -> None:
+        """Tell a run something: the planner takes it in before its next decision. From any thread."""
+        self._told.put(Feedback("human", check_instruction(text)))
+
+    def stop(self) -> None:
+        """End the run within one control period. From any thread."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop and hold; a robot that was made by name is closed, one that was passed in stays its owner's."""
+        self.stop()
+        self.robot.hold()
+        if self._owns_robot:
+            self.robot.close()
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _events(self, run: _Run, policy: Policy) -> Generator[Event, None, Result]:
+        try:
+            with self._alone():
+                end, message = yield from self._loop(run, policy)
+        except KeyboardInterrupt:
+            end, message = EndState.STOPPED, "interrupted"
+        except SayCanError as error:
+            end, message = EndState.FAILED, str(error)
+        # The robot is free for the next run before the last event is out: nobody has to drain a generator to its end.
+        result = run.result(end, message)
+        yield result
+        return result
+
+    def _loop(self, run: _Run, policy: Policy) -> Generator[Event, None, tuple[EndState, str]]:
+        """The loop of SayCan: observe, decide, act, remember. Returns how it ended and why."""
+
+        def out_of_time() -> bool:
+            return run.seconds > self.max_seconds
+
+        while True:
+            while not self._told.empty():
+                feedback = self._told.get()
+                run.memory.append(feedback)
+                yield feedback
+            if self._stop.is_set():
+                return EndState.STOPPED, "stopped"
+            if out_of_time():
+                return EndState.TIMED_OUT, f"not done after {self.max_seconds:g} s"
+            if len(run.steps) >= self.max_steps:
+                return EndState.TIMED_OUT, f"not done after {self.max_steps} steps"
+            if run.is_stuck():
+                return EndState.STUCK, f"{run.steps[-1].skill.phrase!r} failed {STUCK_AFTER} times in a row"
+
+            began = perf_counter()
+            observation = self.robot.observe()
+            decision = self._decide(run.instruction, tuple(run.memory), observation)
+            run.seconds_deciding += perf_counter() - began
+            yield decision
+            if decision.skill is None:
+                return EndState.STUCK, "no skill is both useful and possible from here"
+            if decision.skill.phrase == DONE.phrase:
+                return EndState.FINISHED, "the planner chose done"
+
+            step, fault = yield from execute(
+                self.robot,
+                policy,
+                decision.skill,
+                detector=self.detector,
+                should_stop=lambda: self._stop.is_set() or out_of_time(),
+                index=len(run.steps) + 1,
+                decision=decision,
+            )
+            run.steps.append(step)
+            run.memory.append(step)
+            yield step
+            if fault is not None:
+                return EndState.FAILED, step.message
+            if step.outcome is Outcome.STOPPED and not out_of_time():
+                return EndState.STOPPED, step.message
+
+    def _perform(self, skill: Skill, policy: Policy) -> Generator[Event, None, Step]:
+        with self._alone():
+            step, _ = yield from execute(
+                self.robot, policy, skill, detector=self.detector, should_stop=self._stop.is_set
+            )
+        yield step
+        return step
+
+    def _decide(self, instruction: str, memory: Sequence[Memory], observation: Observation) -> Decision:
+        planner = self.planner
+        try:
+            decision = planner.decide(instruction, memory, observation)
+        except SayCanError:
+            raise
+        except Exception as error:
+            raise SayCanError(f"the planner failed: {type(error).__name__}: {error}") from error
+        if not isinstance(decision, Decision):
+            raise SayCanError(f"the planner must return a Decision, found {type(decision).__name__}")
+        self.last_decision = decision
+        return decision
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[None]:
+        """One run at a time moves the robot, and it is held at the end, whatever the end."""
+        if not self._busy.acquire(blocking=False):
+            raise RobotError("this agent is carrying out something already; stop() it, or make a second agent")
+        try:
+            yield
+        finally:
+            self.robot.hold()
+            self._busy.release()
+
+    def _require_policy(self) -> Policy:
+        if self.policy is None:
+            raise self._missing("policy", "a function (observation, skill) -> Action, or an object with reset and act")
+        return self.policy
+
+    def _missing(self, argument: str, what: str) -> MissingPartError:
+        return MissingPartError(
+            f"Agent needs {argument}=... for {self.robot.spec.name}: {what}. There is a default only for simulators "
+            "that implement saycan.PrivilegedWorld"
+        )
+
+
+@dataclass
+class _Run:
+    """What one run has seen so far."""
+
+    instruction: str
+    steps: list[Step] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+    seconds_deciding: float = 0.0
+    began: float = field(default_factory=perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self.began
+
+    def is_stuck(self) -> bool:
+        newest = self.steps[-STUCK_AFTER:]
+        return (
+            len(newest) == STUCK_AFTER
+            and len({step.skill.phrase for step in newest}) == 1
+            and all(step.outcome is not Outcome.SUCCEEDED for step in newest)
+        )
+
+    def result(self, end: EndState, message: str) -> Result:
+        return Result(self.instruction, end, message, tuple(self.steps), self.seconds, self.seconds_deciding)
+
+
+def _drain(events: Generator[Event, None, Result]) -> Result:
+    """The return value. Ctrl-C between two events is handed in, so that the run still ends in its own words."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as finished:
+            result: Result = finished.value
+            return result
+        except KeyboardInterrupt:
+            with contextlib.suppress(StopIteration):
+                events.throw(KeyboardInterrupt)

@@ -1,0 +1,151 @@
+"""The composition root: names to parts, and the default parts of a robot.
+
+The only module of the core that knows the leaves, and it knows them as strings: a part is imported when asked for.
+Other packages add names through the entry point groups `saycan.robots`, `saycan.policies` and
+`saycan.language_models`, and "module:attribute" names anything that can be imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from saycan.errors import BadInputError, MissingPartError, UnknownNameError
+from saycan.gate import Gate
+from saycan.language import LanguageModel
+from saycan.library import SkillLibrary
+from saycan.planner import Planner
+from saycan.policy import Policy
+from saycan.privileged import PrivilegedWorld
+from saycan.robot import Robot
+from saycan.success import SuccessDetector
+from saycan.value import ValueFunction
+
+ROBOTS = {
+    "kitchen": "saycan.robots.kitchen:Kitchen",
+    "mujoco": "saycan.robots.kitchen:Kitchen",
+    "fake": "saycan.robots.fake:FakeRobot",
+}
+"""Name to class or function that makes a Robot."""
+
+LANGUAGE_MODELS = {"gemma": "saycan.planners.gemma:load"}
+"""Name to class or function that makes a LanguageModel."""
+
+LANGUAGE_MODEL_KINDS = {
+    "transformers": "saycan.planners.transformers:TransformersModel",
+    "scripted": "saycan.planners.scripted:ScriptedLanguageModel",
+}
+"""What stands before the colon of "kind:argument", to what makes a LanguageModel of the argument."""
+
+POLICIES = {"experts": "saycan.skills.experts:PrivilegedExperts"}
+"""Name to class or function that makes a Policy for a robot."""
+
+
+def make_robot(name: str, **options: Any) -> Robot:
+    """A robot by name: "kitchen" (alias "mujoco"), "fake", an entry point of `saycan.robots`, or "module:attribute".
+
+    `options` go to its constructor. Raises UnknownNameError, MissingPartError, or what the constructor raises.
+    """
+    return cast(Robot, _find("robot", name, ROBOTS, "saycan.robots")(**options))
+
+
+def make_language_model(name: str, **options: Any) -> LanguageModel:
+    """A language model by name.
+
+    "gemma", "transformers:PATH", "scripted:one phrase|the next", an entry point of `saycan.language_models`, or
+    "module:attribute". `options` go to its constructor. Raises UnknownNameError or MissingPartError.
+    """
+    kind, colon, argument = name.partition(":")
+    if colon and kind in LANGUAGE_MODEL_KINDS:
+        if not argument:
+            raise BadInputError(f"{name!r} needs something after the colon, as in 'transformers:/path/to/model'")
+        of = argument.split("|") if kind == "scripted" else argument
+        return cast(LanguageModel, _load(LANGUAGE_MODEL_KINDS[kind])(of, **options))
+    valid = {**LANGUAGE_MODELS, **{f"{kind}:...": home for kind, home in LANGUAGE_MODEL_KINDS.items()}}
+    return cast(LanguageModel, _find("language model", name, valid, "saycan.language_models")(**options))
+
+
+def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
+    """A policy for a robot, by name: "experts", an entry point of `saycan.policies`, or "module:attribute"."""
+    return cast(Policy, _find("policy", name, POLICIES, "saycan.policies")(_driver(robot), **options))
+
+
+def make_planner(language_model: LanguageModel, values: ValueFunction, library: SkillLibrary) -> Planner:
+    """SayCan over these parts."""
+    return cast(Planner, _load("saycan.planners.saycan:SayCanPlanner")(language_model, values, library))
+
+
+def default_library(robot: Robot) -> SkillLibrary | None:
+    """The kitchen's skills for a simulated kitchen; None for any other robot."""
+    if not isinstance(_driver(robot), PrivilegedWorld):
+        return None
+    return cast(SkillLibrary, _load("saycan.skills.kitchen:kitchen_library")())
+
+
+def default_policy(robot: Robot) -> Policy | None:
+    """The privileged experts where privileged state is to be had, else None."""
+    return cast(Policy | None, _privileged("saycan.skills.experts:PrivilegedExperts", robot))
+
+
+def default_values(robot: Robot) -> ValueFunction | None:
+    """The privileged geometric values where privileged state is to be had, else None."""
+    return cast(ValueFunction | None, _privileged("saycan.skills.geometric:PrivilegedGeometricValues", robot))
+
+
+def default_detector(robot: Robot) -> SuccessDetector | None:
+    """The privileged detector where privileged state is to be had, else None."""
+    return cast(SuccessDetector | None, _privileged("saycan.skills.detector:PrivilegedDetector", robot))
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Every name that one of the make functions takes; group is "robots", "language_models" or "policies"."""
+    built_in = {
+        "robots": ROBOTS,
+        "language_models": {**LANGUAGE_MODELS, **{f"{kind}:...": "" for kind in LANGUAGE_MODEL_KINDS}},
+        "policies": POLICIES,
+    }
+    if group not in built_in:
+        raise UnknownNameError("group of names", group, built_in)
+    return (*built_in[group], *sorted(entry_points(group=f"saycan.{group}").names))
+
+
+def _privileged(home: str, robot: Robot) -> Any:
+    driver = _driver(robot)
+    return _load(home)(driver) if isinstance(driver, PrivilegedWorld) else None
+
+
+def _driver(robot: Robot) -> Robot:
+    return robot.driver if isinstance(robot, Gate) else robot
+
+
+def _find(kind: str, name: str, built_in: dict[str, str], group: str) -> Any:
+    if name in built_in and ":" not in name:
+        return _load(built_in[name])
+    plugins = entry_points(group=group)
+    if name in plugins.names:
+        try:
+            return plugins[name].load()
+        except (ImportError, AttributeError) as error:
+            raise MissingPartError(f"the plug-in that brings the {kind} {name!r} does not load: {error}") from error
+    if ":" in name and not name.startswith(":") and not name.endswith((":", "...")):
+        return _load(name)
+    raise UnknownNameError(kind, name, [*built_in, *sorted(plugins.names), "module:attribute"])
+
+
+def _load(home: str) -> Any:
+    """The object at "module:attribute.attribute". Raises MissingPartError that says what cannot be imported."""
+    module_name, _, path = home.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ImportError as error:
+        raise MissingPartError(
+            f"{home!r} cannot be loaded: {error}. Install what is missing (python -m pip install "
+            f"{error.name or module_name}), or correct the name"
+        ) from error
+    for attribute in path.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            raise MissingPartError(f"{home!r} cannot be loaded: {found.__name__} has no {attribute!r}") from None
+    return found

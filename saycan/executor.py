@@ -1,0 +1,119 @@
+"""Carrying out one skill in closed loop: observe, ask the policy, pass the gate, once each control period."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from time import perf_counter
+
+from saycan.action import Action
+from saycan.decision import Decision
+from saycan.errors import PolicyError, RobotError, UnsafeActionError
+from saycan.gate import Gate
+from saycan.observation import Observation
+from saycan.policy import Policy
+from saycan.skill import Skill
+from saycan.step import Outcome, Step, Tick
+from saycan.success import SuccessDetector
+
+
+def execute(
+    robot: Gate,
+    policy: Policy,
+    skill: Skill,
+    *,
+    detector: SuccessDetector | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    index: int = 1,
+    decision: Decision | None = None,
+) -> Generator[Tick, None, tuple[Step, RobotError | None]]:
+    """Carry out one skill, yielding a Tick for every control period.
+
+    It ends when the policy terminates, at the skill's time limit (by the robot's clock), when `should_stop` says so
+    (asked before every period), on Ctrl-C, or when something fails. The robot is held however it ends.
+
+    Args:
+        robot: The gated robot.
+        policy: What turns observations into actions.
+        skill: What to do.
+        detector: Decides whether it succeeded; without one the policy's own word is taken and called "unchecked".
+        should_stop: Whether to break off.
+        index: Number of the step.
+        decision: What led to it.
+
+    Returns:
+        The step, and the robot's error if it was the robot that failed: nothing more can be done with it then. A policy
+        or a detector that fails makes a failed step and no more.
+    """
+    began, ticks, fault = perf_counter(), 0, None
+    try:
+        before = observation = robot.observe()
+        limit = max(1, math.ceil(skill.seconds * robot.spec.rate - 1e-9))
+        _reset(policy, skill)
+        while True:
+            if should_stop():
+                outcome, message = Outcome.STOPPED, "stopped"
+                break
+            # The second clause is for hardware that does not keep its rate.
+            if ticks >= limit or observation.time - before.time > skill.seconds + 1.0 / robot.spec.rate:
+                outcome, message = Outcome.TIMED_OUT, _time_out(skill, before, robot, detector)
+                break
+            action = _act(policy, observation, skill)
+            sent = robot.apply(action)
+            ticks += 1
+            yield Tick(skill, ticks, limit, observation, sent)
+            if action.terminate:
+                outcome, message = _judge(skill, before, robot.observe(), detector)
+                break
+            observation = robot.observe()
+    except (PolicyError, UnsafeActionError) as error:
+        outcome, message = Outcome.FAILED, str(error)
+    except RobotError as error:
+        outcome, message, fault = Outcome.FAILED, f"the robot failed: {error}", error
+    except KeyboardInterrupt:
+        outcome, message = Outcome.STOPPED, "interrupted"
+    finally:
+        robot.hold()
+    return Step(index, skill, outcome, message, ticks, perf_counter() - began, decision), fault
+
+
+def _reset(policy: Policy, skill: Skill) -> None:
+    try:
+        policy.reset(skill)
+    except PolicyError:
+        raise
+    except Exception as error:
+        raise PolicyError(f"the policy failed to reset: {type(error).__name__}: {error}") from error
+
+
+def _act(policy: Policy, observation: Observation, skill: Skill) -> Action:
+    try:
+        return policy.act(observation, skill)
+    except PolicyError:
+        raise
+    except Exception as error:
+        raise PolicyError(f"the policy failed: {type(error).__name__}: {error}") from error
+
+
+def _judge(
+    skill: Skill, before: Observation, after: Observation, detector: SuccessDetector | None
+) -> tuple[Outcome, str]:
+    if detector is None:
+        return Outcome.SUCCEEDED, "unchecked: the policy says that it is done, and there is no success detector"
+    try:
+        detection = detector.detect(skill, before, after)
+        return Outcome.SUCCEEDED if detection.success else Outcome.FAILED, detection.message
+    except RobotError:
+        raise
+    except Exception as error:
+        return Outcome.FAILED, f"the success detector failed: {type(error).__name__}: {error}"
+
+
+def _time_out(skill: Skill, before: Observation, robot: Gate, detector: SuccessDetector | None) -> str:
+    message = f"not done after {skill.seconds:g} s"
+    if detector is None:
+        return message
+    outcome, seen = _judge(skill, before, robot.observe(), detector)
+    if outcome is Outcome.SUCCEEDED:
+        return f"{message}: it looks done, but the policy did not say so"
+    return f"{message}: {seen}" if seen else message
