@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -112,15 +112,14 @@ class Agent:
         """Carry out an instruction and say how it went; records a run folder unless `record` is None.
 
         Ctrl-C holds the robot and ends the run as stopped. Raises InstructionError or MissingPartError before anything
-        moves, TraceError when the run cannot be recorded; whatever goes wrong later is in the result.
+        moves; whatever goes wrong later is in the result.
         """
         events = self.stream(instruction)
         if self.record is None:
             return _drain(events)
         from saycan.recorder import Recorder
 
-        with contextlib.closing(events), Recorder(self.record, instruction, self.robot) as recorder:
-            return replace(_drain(recorder.watch(events)), folder=str(recorder.folder))
+        return _drain(Recorder(self.record, instruction, self).watch(events))
 
     def stream(self, instruction: str) -> Generator[Event, None, Result]:
         """The same as a generator of typed events, in this order: (Feedback* Decision Tick* Step)* Result.
