@@ -24,7 +24,7 @@ from saycan.action import Action
 ROBOT_XML = Path(__file__).with_name("robot.xml")
 ARM_JOINTS = tuple(f"arm{index}" for index in range(1, 8))
 BASE_JOINTS = ("base_x", "base_y", "base_yaw")
-HOME = np.array([0.0, -0.55, 0.0, -2.35, 0.0, 1.80, 0.0])
+HOME = np.array([0.0, -0.511, 0.0, -1.913, 0.0, 1.402, 0.0])
 """Arm joints in rad with the gripper straight down before the robot, above everything that stands in the kitchen."""
 JOINT_SPEED = np.array([2.2, 2.2, 2.2, 2.2, 2.6, 2.6, 2.6])
 """rad/s, the published limits of the arm whose link lengths ours has."""

@@ -1,1 +1,5 @@
-"""Scripted experts that read privileged state; demonstrators, not the product."""
+"""Scripted experts that read privileged state: demonstrators and a comparison, not the product."""
+
+from saycan.skills.experts.experts import PrivilegedExperts as PrivilegedExperts
+
+__all__ = ["PrivilegedExperts"]

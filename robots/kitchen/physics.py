@@ -1,0 +1,144 @@
+"""One compiled kitchen and its clock: building it, and moving it on by one control period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.action import Action
+from saycan.errors import SceneError
+from saycan.privileged import PrivilegedState
+from saycan.robots.kitchen.control import ARM_JOINTS, BASE_JOINTS, GRIP_WIDTH, HOME, ROBOT_XML, WholeBodyController
+from saycan.robots.kitchen.furniture import DRAWER_JOINT, add_furniture
+from saycan.robots.kitchen.objects import OBJECTS, add_object
+from saycan.robots.kitchen.shapes import yaw_quaternion
+from saycan.robots.kitchen.state import StateReader, robot_place
+
+SETTLE_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One thing at the start: id, canonical name, middle of its body (x, y, z) in m in the map frame, and yaw in rad."""
+
+    id: str
+    name: str
+    position: tuple[float, float, float]
+    yaw: float
+
+
+class Physics:
+    """MuJoCo model and data of one scene, the controller in front of them and the state reader behind.
+
+    Args:
+        placements: The things that stand somewhere.
+        base: (3,) base pose at the start.
+        in_hand: (id, name) of the thing in the gripper, or None.
+        drawer: How far the drawer is out, m.
+        rate: Control rate in Hz.
+    """
+
+    def __init__(
+        self,
+        placements: Sequence[Placement],
+        base: NDArray[np.float64],
+        in_hand: tuple[str, str] | None = None,
+        drawer: float = 0.0,
+        rate: float = 10.0,
+    ) -> None:
+        spec = mujoco.MjSpec.from_file(str(ROBOT_XML))
+        add_furniture(spec)
+        things = {placement.id: placement.name for placement in placements}
+        for placement in placements:
+            add_object(spec, placement.id, OBJECTS[placement.name], placement.position, placement.yaw)
+        if in_hand is not None:
+            id, name = in_hand
+            things[id] = name
+            add_object(spec, id, OBJECTS[name], (0.0, 0.0, -1.0))
+        self.model = spec.compile()
+        self.data = mujoco.MjData(self.model)
+        self._controller = WholeBodyController(self.model, rate)
+        self._reader = StateReader(self.model, things)
+        self._base = np.array([self.model.joint(name).qposadr[0] for name in BASE_JOINTS])
+        self._arm = np.array([self.model.joint(name).qposadr[0] for name in ARM_JOINTS])
+        self._fingers = np.array([self.model.joint(f"{side}_finger").qposadr[0] for side in ("left", "right")])
+        self._visited: tuple[str, ...] = ()
+
+        self.data.qpos[self._base] = base
+        self.data.qpos[self._arm] = HOME
+        self.data.qpos[self._fingers] = 0.5 * GRIP_WIDTH
+        self.data.qpos[self.model.joint(DRAWER_JOINT).qposadr[0]] = drawer
+        mujoco.mj_forward(self.model, self.data)
+        self._controller.reset(self.data)
+        if in_hand is not None:
+            self._put_in_hand(*in_hand)
+        self._settle()
+        self.data.time = 0.0
+        self._note_visit()
+
+    def advance(self, action: Action) -> None:
+        """Carry out one action; the clock moves on by one control period."""
+        for setpoint in self._controller.plan(self.data, action):
+            self._controller.track(self.data, setpoint)
+            mujoco.mj_step(self.model, self.data)
+        self._after_period()
+
+    def hold(self) -> None:
+        """Stop: the reference becomes the measured pose; the gripper keeps its command. The clock stands still."""
+        self._controller.hold(self.data)
+
+    def state(self) -> PrivilegedState:
+        """A snapshot of everything."""
+        return self._reader.read(self.data, (), self._visited)
+
+    def gripper(self) -> float:
+        """Measured opening, 0 to 1."""
+        return self._reader.gripper(self.data)
+
+    def joints(self) -> NDArray[np.float64]:
+        """(7,) arm joint positions, rad."""
+        return self.data.qpos[self._arm].copy()
+
+    def base_pose(self) -> NDArray[np.float64]:
+        """(3,) x, y in m and yaw in rad, map frame."""
+        return self.data.qpos[self._base].copy()
+
+    def _after_period(self) -> None:
+        self._note_visit()
+
+    def _note_visit(self) -> None:
+        place = robot_place(self.base_pose())
+        if place is not None and place not in self._visited:
+            self._visited = (*self._visited, place)
+
+    def _settle(self) -> None:
+        for _ in range(round(SETTLE_SECONDS / self.model.opt.timestep)):
+            mujoco.mj_step(self.model, self.data)
+
+    def _put_in_hand(self, id: str, name: str) -> None:
+        """Close the gripper on a thing that is kept in place until the pads have it; from then on friction holds it."""
+        model = OBJECTS[name]
+        joint = self.model.joint(id)
+        pose, velocity = joint.qposadr[0], joint.dofadr[0]
+        site = self.model.site("ee").id
+        rotation = self.data.site_xmat[site].reshape(3, 3)
+        yaw = float(np.arctan2(rotation[1, 1], rotation[0, 1])) - model.grasp_yaw
+        below = max(0.5 * model.size[2] - GRASP_BELOW_TOP, 0.0)
+        target = np.concatenate([self.data.site_xpos[site] - [0, 0, below], yaw_quaternion(yaw)])
+        self._controller.gripper = 0.0
+        self._controller.hold(self.data)
+        for _ in range(round(0.6 / self.model.opt.timestep)):
+            self.data.qpos[pose : pose + 7] = target
+            self.data.qvel[velocity : velocity + 6] = 0.0
+            mujoco.mj_step(self.model, self.data)
+        self._settle()
+        if self._reader.held(self.data) != id:
+            raise SceneError(f"the gripper could not hold the {name}; put it on a place and let it be picked up")
+
+
+GRASP_BELOW_TOP = 0.03
+"""How far below the top of a thing the pads take it, m."""

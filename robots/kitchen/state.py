@@ -1,0 +1,162 @@
+"""The simulator's own state, read into the types of `saycan.privileged`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.privileged import DrawerState, ObjectState, PlaceState, PrivilegedState, SpillState
+from saycan.robots.kitchen.control import BASE_JOINTS, GRIP_WIDTH
+from saycan.robots.kitchen.furniture import (
+    BIN_FLOOR,
+    DRAWER_ACROSS,
+    DRAWER_DEEP,
+    DRAWER_FLOOR,
+    DRAWER_JOINT,
+    DRAWER_RIM,
+)
+from saycan.robots.kitchen.layout import DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_OFFSET, PLACES, PlaceLayout
+from saycan.robots.kitchen.objects import OBJECTS, ObjectModel
+
+GRIP_FORCE = 1.0  # N on each pad, from which a thing counts as held
+REST_HEIGHT = 0.03  # m above a top, below which a thing counts as resting on it
+DOCKED_DEEP, DOCKED_YAW = 0.15, np.radians(20.0)
+
+
+class StateReader:
+    """Reads one compiled kitchen.
+
+    Args:
+        model: The kitchen.
+        things: Object id to its canonical name; each id is also the name of its body.
+    """
+
+    def __init__(self, model: mujoco.MjModel, things: Mapping[str, str]) -> None:
+        self._model = model
+        self._things = {id: (OBJECTS[name], model.body(id).id) for id, name in things.items()}
+        self._body_to_id = {body: id for id, (_, body) in self._things.items()}
+        self._pads = (model.geom("left_pad").id, model.geom("right_pad").id)
+        self._site = model.site("ee").id
+        self._base = np.array([model.joint(name).qposadr[0] for name in BASE_JOINTS])
+        self._drawer = model.joint(DRAWER_JOINT).qposadr[0]
+        self._fingers = np.array([model.joint(f"{side}_finger").qposadr[0] for side in ("left", "right")])
+
+    def read(self, data: mujoco.MjData, spills: tuple[SpillState, ...], visited: tuple[str, ...]) -> PrivilegedState:
+        """A snapshot that later simulation does not change."""
+        base = data.qpos[self._base].copy()
+        opening = float(data.qpos[self._drawer])
+        held = self.held(data)
+        rotation = data.site_xmat[self._site].reshape(3, 3)
+        drawer = PLACES["drawer"]
+        return PrivilegedState(
+            objects=tuple(
+                self._object(data, id, model, body, id == held, opening) for id, (model, body) in self._things.items()
+            ),
+            places={name: _place(place, opening) for name, place in PLACES.items()},
+            spills=spills,
+            drawers=(
+                DrawerState(
+                    name=drawer.name,
+                    opening=opening,
+                    travel=DRAWER_TRAVEL,
+                    handle=np.array([*drawer.point(0.0, -HANDLE_OFFSET - opening), HANDLE_HEIGHT]),
+                    direction=-drawer.forward,
+                ),
+            ),
+            base_pose=base,
+            ee_position=data.site_xpos[self._site].copy(),
+            ee_yaw=float(np.arctan2(rotation[1, 1], rotation[0, 1])),
+            gripper=self.gripper(data),
+            gripper_width=GRIP_WIDTH,
+            held=held,
+            robot_place=robot_place(base),
+            visited=visited,
+        )
+
+    def gripper(self, data: mujoco.MjData) -> float:
+        """Measured opening, 0 to 1."""
+        return float(np.clip(data.qpos[self._fingers].sum() / GRIP_WIDTH, 0.0, 1.0))
+
+    def held(self, data: mujoco.MjData) -> str | None:
+        """id of the thing that both pads press on."""
+        pairs = data.contact.geom[: data.ncon]
+        touched: list[dict[int, float]] = [{}, {}]
+        for index in np.flatnonzero(np.isin(pairs, self._pads).any(axis=1)):
+            first, second = (int(geom) for geom in pairs[index])
+            pad, other = (first, second) if first in self._pads else (second, first)
+            body = int(self._model.geom_bodyid[other])
+            if body not in self._body_to_id:
+                continue
+            force = np.zeros(6)
+            mujoco.mj_contactForce(self._model, data, int(index), force)
+            side = touched[self._pads.index(pad)]
+            side[body] = side.get(body, 0.0) + float(force[0])
+        for body, force_left in touched[0].items():
+            if min(force_left, touched[1].get(body, 0.0)) >= GRIP_FORCE:
+                return self._body_to_id[body]
+        return None
+
+    def _object(
+        self, data: mujoco.MjData, id: str, model: ObjectModel, body: int, held: bool, drawer_opening: float
+    ) -> ObjectState:
+        position = data.xpos[body].copy()
+        size = np.array(model.size)
+        return ObjectState(
+            id=id,
+            name=model.name,
+            position=position,
+            quaternion=data.xquat[body].copy(),
+            size=size,
+            place=_resting_place(position, data.xmat[body].reshape(3, 3), size, held, drawer_opening),
+            held=held,
+            grasp_yaw=model.grasp_yaw,
+            grasp_period=model.grasp_period,
+        )
+
+
+def robot_place(base: NDArray[np.float64]) -> str | None:
+    """The place before whose front edge a base pose (3,) stands, looking at it."""
+    for place in PLACES.values():
+        forward, left = (float((base[:2] - place.dock[:2]) @ axis) for axis in (place.forward, place.left))
+        turn = (base[2] - place.yaw + np.pi) % (2 * np.pi) - np.pi
+        if abs(forward) <= DOCKED_DEEP and abs(left) <= place.half_across and abs(turn) <= DOCKED_YAW:
+            return place.name
+    return None
+
+
+def _place(place: PlaceLayout, drawer_opening: float) -> PlaceState:
+    center, half_size, rim = place.center, np.array([place.half_across, 0.5 * place.depth]), place.height
+    if place.kind == "drawer":
+        middle = place.point(0.0, 0.02 + 0.5 * DRAWER_DEEP - drawer_opening)  # behind the panel
+        center, rim = np.array([*middle, DRAWER_FLOOR]), DRAWER_RIM
+        half_size = np.array([0.5 * DRAWER_ACROSS, 0.5 * DRAWER_DEEP])
+    return PlaceState(place.name, place.kind, place.dock, center, half_size, rim)
+
+
+def _resting_place(
+    position: NDArray[np.float64],
+    rotation: NDArray[np.float64],
+    size: NDArray[np.float64],
+    held: bool,
+    drawer_opening: float,
+) -> str | None:
+    """Where a thing is: on a top (or on what stands there, once it is let go), inside the bin or inside the drawer."""
+    bottom = position[2] - 0.5 * float(np.abs(rotation[2]) @ size)
+    for layout in PLACES.values():
+        place = _place(layout, drawer_opening)
+        offset = position[:2] - place.center[:2]
+        inside = np.abs([offset @ layout.left, offset @ layout.forward]) <= place.half_size
+        if not inside.all():
+            continue
+        if place.kind == "bin":
+            rests = BIN_FLOOR - 0.01 <= bottom and position[2] < place.rim
+        elif place.kind == "drawer":
+            rests = DRAWER_FLOOR - 0.01 <= bottom < DRAWER_RIM
+        else:
+            rests = place.rim - 0.01 <= bottom <= place.rim + (REST_HEIGHT if held else 0.25)
+        if rests:
+            return place.name
+    return None

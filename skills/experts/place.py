@@ -1,0 +1,100 @@
+"""Placing, putting down, throwing away and bringing, by privileged state."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from saycan.privileged import ObjectState, PlaceState, PrivilegedState
+from saycan.skills.experts.drive import drive
+from saycan.skills.experts.motion import (
+    SAFE_ABOVE,
+    Target,
+    Vector,
+    across_and_deep,
+    base_before,
+    from_across_and_deep,
+    smoothstep,
+)
+
+CLEARANCE = 0.15  # m between the middles of what stands there and of what is put there: room for the open hand
+SPOTS_ACROSS = np.array([0.0, 0.16, -0.16, 0.32, -0.32])
+SPOTS_DEEP = np.array([0.0, -0.08, 0.08])
+DROP_HEIGHT = {"bin": 0.05, "drawer": 0.03}  # m over the bin's rim or the drawer's floor, at which a thing is let go
+RISEN = 0.06  # m that the open hand rises over what it has put down
+LOST = 0.2  # m; what is lower has fallen to the floor
+
+
+def place(state: PrivilegedState, name: str, where: str) -> Target:
+    """Carry the held thing to a place, lower it onto a free spot, open, rise."""
+    spot_place = state.places[where]
+    held = state.by_id(state.held) if state.held else None
+    if held is None or held.name != name:
+        return _leave(state, name, where)
+    spot = free_spot(state, spot_place, held)
+    if state.robot_place != where:
+        return drive(state, base_before(spot_place, spot))
+    below = float(state.ee_position[2]) - bottom(held)  # from the fingertips down to the thing's lowest point
+    floor = spot_place.rim if spot_place.kind == "bin" else float(spot_place.center[2])
+    rest = floor + DROP_HEIGHT.get(spot_place.kind, 0.0)
+    safe = max(spot_place.rim + SAFE_ABOVE, rest + below)
+    goal = np.array([*(spot - held.position[:2] + state.ee_position[:2]), rest + below])
+    sideways = float(np.linalg.norm(spot - held.position[:2]))
+    goal[2] += smoothstep(sideways, 0.012, 0.05) * max(safe - float(goal[2]), 0.0)
+    gap = bottom(held) - rest
+    gripper = smoothstep(float(np.hypot(gap, 0.3 * sideways)), 0.010, 0.005)
+    return Target(goal, gripper=gripper, base=base_before(spot_place, spot), ee_step=0.025)
+
+
+def put_down(state: PrivilegedState, name: str) -> Target:
+    """Put the held thing on the surface before the robot; without one there, end."""
+    here = state.robot_place
+    if here is None or state.places[here].kind not in ("surface", "tray"):
+        return Target(gripper=0.0 if state.held else 1.0, terminate=True)
+    return place(state, name, here)
+
+
+def free_spot(state: PrivilegedState, where: PlaceState, held: ObjectState) -> Vector:
+    """(2,) the free spot nearest to the middle of a place, in the map frame; the emptiest one when all are taken.
+
+    It depends on what stands there and not on the hand, so it does not change on the way.
+    """
+    if where.kind in ("bin", "drawer"):
+        return np.asarray(where.center[:2])
+    taken = [across_and_deep(where, thing.position) for thing in state.objects if _stands(thing, where, held)]
+    taken += [
+        across_and_deep(where, cell) for spill in state.spills if spill.place == where.name for cell in spill.cells
+    ]
+    spots = [
+        np.array([across, deep])
+        for across in SPOTS_ACROSS[np.abs(SPOTS_ACROSS) < where.half_size[0] - 0.1]
+        for deep in SPOTS_DEEP
+    ]
+    room = [min((float(np.linalg.norm(spot - other)) for other in taken), default=np.inf) for spot in spots]
+    best = next((spot for spot, free in zip(spots, room, strict=True) if free >= CLEARANCE), None)
+    spot = spots[int(np.argmax(room))] if best is None else best
+    return from_across_and_deep(where, *spot)
+
+
+def bottom(thing: ObjectState) -> float:
+    """Height z of the lowest point of a thing's box."""
+    w, x, y, z = thing.quaternion
+    row = np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])
+    return float(thing.position[2]) - 0.5 * float(np.abs(row) @ thing.size)
+
+
+def _stands(thing: ObjectState, where: PlaceState, held: ObjectState) -> bool:
+    return thing.place == where.name and thing.id != held.id
+
+
+def _leave(state: PrivilegedState, name: str, where: str) -> Target:
+    """Nothing of that name in the hand: rise from what was let go and wait until it rests; else end at once."""
+    if state.held is not None:
+        return Target(gripper=0.0, terminate=True)
+    top, falling = float("-inf"), False
+    for thing in state.named(name):
+        if float(np.linalg.norm(thing.position[:2] - state.ee_position[:2])) < 0.2:
+            if thing.place == where:
+                top = max(top, float(thing.position[2] + 0.5 * thing.size[2]))
+            falling |= thing.place is None and float(thing.position[2]) > LOST
+    up = state.ee_position + np.array([0.0, 0.0, 0.05])
+    return Target(up, state.ee_yaw, terminate=not falling and float(state.ee_position[2]) > top + RISEN)

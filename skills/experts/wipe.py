@@ -1,0 +1,40 @@
+"""Wiping a spill with a held sponge, by privileged state."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from saycan.privileged import PrivilegedState
+from saycan.skills.experts.drive import drive
+from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep
+from saycan.skills.experts.place import bottom
+
+PRESS = 0.006  # m that the hand aims below the surface, so that the sponge presses on it
+NEAR = 0.035  # m; cells within about this distance pull the sponge
+
+
+def wipe(state: PrivilegedState, where: str) -> Target:
+    """Bring the sponge down on the spill and follow what is left of it; rise when nothing is left."""
+    surface, spill = state.places[where], state.spill_at(where)
+    held = state.by_id(state.held) if state.held else None
+    safe = float(surface.center[2]) + SAFE_ABOVE
+    if held is None or held.name != "sponge" or spill is None:
+        up = np.array([*state.ee_position[:2], safe])
+        clear = float(state.ee_position[2]) > safe - 0.08 or state.robot_place != where
+        return Target(up, state.ee_yaw, gripper=0.0 if held else 1.0, terminate=clear)
+    base = base_before(surface, spill.cells.mean(axis=0))
+    if state.robot_place != where:
+        return drive(state, base)
+    to_do = next_cells(spill.cells, held.position) - held.position[:2]
+    below = float(state.ee_position[2]) - bottom(held)
+    sideways = float(np.linalg.norm(to_do))
+    height = smoothstep(sideways, 0.10, 0.20) * SAFE_ABOVE
+    goal = np.array([*(state.ee_position[:2] + to_do), float(surface.center[2]) - PRESS + below + height])
+    return Target(goal, surface.dock[2] + 0.5 * np.pi, np.pi, 0.0, base, ee_step=0.03)
+
+
+def next_cells(cells: Vector, sponge: Vector) -> Vector:
+    """(2,) where to wipe next: the cells near the sponge, weighted by nearness, so that the goal never jumps."""
+    squared = ((cells[:, :2] - sponge[:2]) ** 2).sum(axis=1)
+    weights = np.exp(-(squared - squared.min()) / (2 * NEAR * NEAR))
+    return np.asarray(weights @ cells[:, :2] / weights.sum())
