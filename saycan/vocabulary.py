@@ -111,7 +111,11 @@ KITCHEN = Vocabulary(
         Noun("kettle chips", _CHIPS, ("kettle chip", "blue chip bag", "blue chips", "kettle chip bag")),
         Noun("apple", ("fruit", "snack"), ()),
         Noun("orange", ("fruit", "snack"), ()),
-        Noun("energy bar", ("snack",), ("rxbar chocolate", "rxbar", "rx bar", "chocolate bar", "snack bar")),
+        Noun(
+            "energy bar",
+            ("snack",),
+            ("rxbar chocolate", "rxbar", "rx bar", "rx chocolate bar", "rxbar bar", "chocolate bar", "snack bar"),
+        ),
         Noun("sponge", ("cleaning tool",), ()),
     ),
     places=(

@@ -19,6 +19,7 @@ from saycan.robots.kitchen.layout import (
     PlaceLayout,
 )
 from saycan.robots.kitchen.shapes import (
+    Group,
     Rgb,
     add_box,
     add_capsule,
@@ -73,7 +74,14 @@ def _add_room(spec: Any) -> None:
     """Floor, four walls that can be seen from inside only, light, and the camera that looks in over a corner."""
     world = spec.worldbody
     plane = mujoco.mjtGeom.mjGEOM_PLANE
-    world.add_geom(name="floor", type=plane, size=[2.6, 2.2, 0.1], pos=[-0.2, 0, 0], rgba=[0.56, 0.50, 0.44, 1.0])
+    world.add_geom(
+        name="floor",
+        type=plane,
+        size=[2.2, 1.8, 0.1],
+        pos=[-0.2, 0, 0],
+        rgba=[0.56, 0.50, 0.44, 1.0],
+        group=int(Group.FURNITURE),
+    )
     walls = {
         "north wall": ([-0.2, 1.8, 1.1], [1.0, 0.0, 0.0], (0.82, 0.85, 0.84), 2.2),
         "south wall": ([-0.2, -1.8, 1.1], [-1.0, 0.0, 0.0], (0.85, 0.84, 0.79), 2.2),
@@ -95,6 +103,7 @@ def _add_room(spec: Any) -> None:
             rgba=[*rgb, 1.0],
             contype=0,
             conaffinity=0,
+            group=int(Group.FURNITURE),
         )
     world.add_light(
         name="ceiling light",
