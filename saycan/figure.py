@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def draw_decision(
         bars = figure.add_subplot(figure.add_gridspec(1, 1, left=0.32, **edges)[0])
     _draw_bars(bars, decision, shown)
     chosen = "nothing is worth trying" if decision.skill is None else decision.skill.phrase
-    text = {"parse_math": False, "ha": "left", "va": "top"}
+    text: dict[str, Any] = {"parse_math": False, "ha": "left", "va": "top"}
     figure.text(0.02, 1.0 - 0.12 / height, legible(_clip(instruction, 90)), fontsize=10, color="#555555", **text)
     figure.text(0.02, 1.0 - 0.36 / height, legible(f"{step}.  {_clip(chosen, 70)}"),
                 fontsize=15, fontweight="bold", color=PRODUCT_COLOUR, **text)  # fmt: skip

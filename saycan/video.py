@@ -95,6 +95,7 @@ class Video:
         self._rate = Fraction(rate).limit_denominator(1000)
         self.frames = 0
         self._closed = False
+        Path(path).touch()  # FFmpeg opens it at the first frame only, which is late to say that it cannot
         try:
             self._container: Any = av.open(str(path), "w", options=_CONTAINER)
             try:
