@@ -29,8 +29,8 @@ HOME = np.array([0.0, -0.511, 0.0, -1.913, 0.0, 1.402, 0.0])
 JOINT_SPEED = np.array([2.2, 2.2, 2.2, 2.2, 2.6, 2.6, 2.6])
 """rad/s, the published limits of the arm whose link lengths ours has."""
 
-LEASH = 0.03  # m
-LEASH_TURN = 0.25  # rad
+LEASH = 0.012  # m
+LEASH_TURN = 0.12  # rad
 DAMPING = 1e-4
 POSTURE_GAIN = 0.08
 ITERATIONS = 4

@@ -11,19 +11,22 @@ from numpy.typing import NDArray
 
 from saycan.action import Action
 from saycan.errors import SceneError
-from saycan.privileged import PrivilegedState
+from saycan.privileged import PrivilegedState, SpillState
 from saycan.robots.kitchen.control import ARM_JOINTS, BASE_JOINTS, GRIP_WIDTH, HOME, ROBOT_XML, WholeBodyController
 from saycan.robots.kitchen.furniture import DRAWER_JOINT, add_furniture
 from saycan.robots.kitchen.objects import OBJECTS, add_object
 from saycan.robots.kitchen.shapes import yaw_quaternion
+from saycan.robots.kitchen.spill import Spill, SpillCells, add_spill
 from saycan.robots.kitchen.state import StateReader, robot_place
 
 SETTLE_SECONDS = 0.4
+GRASP_BELOW_TOP = 0.03
+"""How far below the top of a thing the pads take it, m."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """One thing at the start: id, canonical name, middle of its body (x, y, z) in m in the map frame, and yaw in rad."""
+    """One thing at the start: id, canonical name, middle of its body (x, y, z) in m in the map frame, yaw in rad."""
 
     id: str
     name: str
@@ -37,6 +40,7 @@ class Physics:
     Args:
         placements: The things that stand somewhere.
         base: (3,) base pose at the start.
+        spills: What has been spilled.
         in_hand: (id, name) of the thing in the gripper, or None.
         drawer: How far the drawer is out, m.
         rate: Control rate in Hz.
@@ -46,6 +50,7 @@ class Physics:
         self,
         placements: Sequence[Placement],
         base: NDArray[np.float64],
+        spills: Sequence[Spill] = (),
         in_hand: tuple[str, str] | None = None,
         drawer: float = 0.0,
         rate: float = 10.0,
@@ -59,10 +64,14 @@ class Physics:
             id, name = in_hand
             things[id] = name
             add_object(spec, id, OBJECTS[name], (0.0, 0.0, -1.0))
+        for spill in spills:
+            add_spill(spec, spill)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self._controller = WholeBodyController(self.model, rate)
         self._reader = StateReader(self.model, things)
+        self._spills = [SpillCells(self.model, spill) for spill in spills]
+        self._sponges = {id: self._colliding_geoms(id) for id, name in things.items() if name == "sponge"}
         self._base = np.array([self.model.joint(name).qposadr[0] for name in BASE_JOINTS])
         self._arm = np.array([self.model.joint(name).qposadr[0] for name in ARM_JOINTS])
         self._fingers = np.array([self.model.joint(f"{side}_finger").qposadr[0] for side in ("left", "right")])
@@ -85,7 +94,9 @@ class Physics:
         for setpoint in self._controller.plan(self.data, action):
             self._controller.track(self.data, setpoint)
             mujoco.mj_step(self.model, self.data)
-        self._after_period()
+        if self._spills:
+            self._wipe()
+        self._note_visit()
 
     def hold(self) -> None:
         """Stop: the reference becomes the measured pose; the gripper keeps its command. The clock stands still."""
@@ -93,7 +104,8 @@ class Physics:
 
     def state(self) -> PrivilegedState:
         """A snapshot of everything."""
-        return self._reader.read(self.data, (), self._visited)
+        spills = tuple(SpillState(cells.spill.place, cells.dirty, cells.total) for cells in self._spills)
+        return self._reader.read(self.data, spills, self._visited)
 
     def gripper(self) -> float:
         """Measured opening, 0 to 1."""
@@ -107,8 +119,15 @@ class Physics:
         """(3,) x, y in m and yaw in rad, map frame."""
         return self.data.qpos[self._base].copy()
 
-    def _after_period(self) -> None:
-        self._note_visit()
+    def _wipe(self) -> None:
+        held = self._reader.held(self.data)
+        if held in self._sponges:
+            for cells in self._spills:
+                cells.wipe(self.model, self.data, self._sponges[held], held=True)
+
+    def _colliding_geoms(self, id: str) -> NDArray[np.int64]:
+        body = self.model.body(id).id
+        return np.flatnonzero((self.model.geom_bodyid == body) & (self.model.geom_contype != 0))
 
     def _note_visit(self) -> None:
         place = robot_place(self.base_pose())
@@ -138,7 +157,3 @@ class Physics:
         self._settle()
         if self._reader.held(self.data) != id:
             raise SceneError(f"the gripper could not hold the {name}; put it on a place and let it be picked up")
-
-
-GRASP_BELOW_TOP = 0.03
-"""How far below the top of a thing the pads take it, m."""

@@ -152,7 +152,7 @@ def _resting_place(
         if not inside.all():
             continue
         if place.kind == "bin":
-            rests = BIN_FLOOR - 0.01 <= bottom and position[2] < place.rim
+            rests = bottom >= BIN_FLOOR - 0.01 and position[2] < place.rim
         elif place.kind == "drawer":
             rests = DRAWER_FLOOR - 0.01 <= bottom < DRAWER_RIM
         else:

@@ -74,9 +74,8 @@ class PrivilegedExperts:
     def reset(self, skill: Skill) -> None:
         """Nothing to forget. Raises PolicyError for a verb without an expert."""
         if skill.verb not in EXPERTS:
-            raise PolicyError(
-                f"no privileged expert for {skill.phrase!r} (verb {skill.verb!r}); has: {', '.join(EXPERTS)}"
-            )
+            known = ", ".join(EXPERTS)
+            raise PolicyError(f"no privileged expert for {skill.phrase!r} (verb {skill.verb!r}); has: {known}")
 
     def act(self, observation: Observation, skill: Skill) -> Action:
         """The action of this control period, from the simulator's state now."""

@@ -24,6 +24,7 @@ EE_STEP = 0.034  # m per control period
 EE_TURN_STEP = 0.12  # rad
 BASE_STEP = 0.045  # m
 BASE_TURN_STEP = 0.09  # rad
+YAW_TIE = 0.1  # rad before half a period, in which the pull fades
 SAFE_ABOVE = 0.24  # m above a surface, at which a hand with something in it passes over what stands there
 
 
@@ -47,10 +48,11 @@ def wrap(angle: float, period: float = 2.0 * np.pi) -> float:
 def yaw_pull(error: float, period: float) -> float:
     """An angle that pulls towards zero error and is continuous over the whole circle of `period`.
 
-    It is the error itself when near; half a period away, where both ways round are equally long, it is zero instead of
-    jumping from one way to the other.
+    It is the error itself, except near half a period, where both ways round are equally long: there it passes through
+    (almost) zero instead of jumping from one way to the other.
     """
-    return float(np.sin(2.0 * np.pi * error / period) * period / (2.0 * np.pi))
+    error = wrap(error, period)
+    return error * float(np.clip((0.5 * period - abs(error)) / YAW_TIE, 1e-3, 1.0))
 
 
 def rotation(yaw: float) -> Vector:
@@ -113,7 +115,7 @@ def act(state: PrivilegedState, observation: Observation, target: Target) -> Act
         # The step is meant in the map frame: the arm makes up for what the base is about to do.
         ee_delta = to_base(base + base_step, ee_next) - to_base(base, state.ee_position)
         wanted = state.ee_yaw if target.yaw is None else target.yaw
-        turn = yaw_pull(wrap(wanted - state.ee_yaw, target.yaw_period), target.yaw_period) - base_step[2]
+        turn = yaw_pull(wanted - state.ee_yaw, target.yaw_period) - base_step[2]
         if target.yaw is None:
             turn = wrap(-_ee_yaw(observation), np.pi)
     spin = soft_step(np.array([turn]), EE_TURN_STEP)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from saycan.privileged import ObjectState, PrivilegedState
-from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep, yaw_pull, wrap
+from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep, wrap
 
 GRASP_BELOW_TOP = 0.03  # m below the top of a thing at which the fingertips take it
 LIFTED = 0.18  # m over the surface at which the hand with the thing ends the skill
@@ -38,7 +38,8 @@ def nearest(state: PrivilegedState, name: str) -> ObjectState | None:
 
 def grasp_point(thing: ObjectState) -> Vector:
     """(3,) where the fingertips close on a thing: near its top, never below its middle."""
-    return np.asarray(thing.position + [0.0, 0.0, max(0.5 * float(thing.size[2]) - GRASP_BELOW_TOP, 0.0)])
+    above = max(0.5 * float(thing.size[2]) - GRASP_BELOW_TOP, 0.0)
+    return np.asarray(thing.position + np.array([0.0, 0.0, above]))
 
 
 def reach(state: PrivilegedState, grasp: Vector, yaw: float, period: float, safe: float) -> tuple[Vector, float]:
@@ -54,7 +55,7 @@ def reach(state: PrivilegedState, grasp: Vector, yaw: float, period: float, safe
         (3,) where the hand goes, and the gripper's opening.
     """
     gap = grasp - state.ee_position
-    turn = yaw_pull(wrap(yaw - state.ee_yaw, period), period)
+    turn = wrap(yaw - state.ee_yaw, period)
     sideways = float(np.hypot(np.linalg.norm(gap[:2]), YAW_LEVER * turn))
     height = smoothstep(sideways, 0.008, 0.035) * max(safe - float(grasp[2]), 0.0)
     gripper = smoothstep(float(np.hypot(sideways, gap[2])), 0.008, 0.02)

@@ -9,7 +9,7 @@ from saycan.skills.experts.drive import drive
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep
 from saycan.skills.experts.place import bottom
 
-PRESS = 0.006  # m that the hand aims below the surface, so that the sponge presses on it
+PRESS = 0.002  # m that the hand aims below the surface, so that the sponge presses on it
 NEAR = 0.035  # m; cells within about this distance pull the sponge
 
 
@@ -26,10 +26,9 @@ def wipe(state: PrivilegedState, where: str) -> Target:
     if state.robot_place != where:
         return drive(state, base)
     to_do = next_cells(spill.cells, held.position) - held.position[:2]
-    below = float(state.ee_position[2]) - bottom(held)
-    sideways = float(np.linalg.norm(to_do))
-    height = smoothstep(sideways, 0.10, 0.20) * SAFE_ABOVE
-    goal = np.array([*(state.ee_position[:2] + to_do), float(surface.center[2]) - PRESS + below + height])
+    gap = bottom(held) - float(surface.center[2])
+    height = smoothstep(float(np.linalg.norm(to_do)), 0.10, 0.20) * SAFE_ABOVE
+    goal = state.ee_position + np.array([*to_do, height - gap - PRESS])
     return Target(goal, surface.dock[2] + 0.5 * np.pi, np.pi, 0.0, base, ee_step=0.03)
 
 
