@@ -1,0 +1,106 @@
+"""What the language model reads: few-shot examples, the instruction, and the steps taken so far."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from saycan.errors import BadInputError
+from saycan.skill import DONE, Skill
+from saycan.step import Feedback, Memory, Outcome
+
+_MESSAGE_LENGTH = 120
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Words around a task; data, not code (`prompts/kitchen.toml` says what each field is for).
+
+    A prompt only ever grows at its end while a run goes on, so that a language model can keep what it has computed.
+
+    Attributes:
+        header: First line.
+        task: Introduces an instruction; {instruction}.
+        number: Begins a step; {number}.
+        option: A phrase as it follows the number, and as it is scored; {phrase}.
+        failure: Follows a step that did not work; {message}.
+        feedback: A line between two steps; {speaker} and {text}.
+        speakers: `Feedback.source` to the name that speaks.
+        examples: Pairs of an instruction and its steps.
+    """
+
+    header: str
+    task: str
+    number: str
+    option: str
+    failure: str
+    feedback: str
+    speakers: Mapping[str, str]
+    examples: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @classmethod
+    def load(cls, name: str | Path = "kitchen") -> Prompt:
+        """A packaged prompt by its name, or a TOML file by its path. Raises BadInputError."""
+        packaged = files("saycan.prompts") / f"{name}.toml"
+        source = packaged if packaged.is_file() else Path(name)
+        try:
+            data = tomllib.loads(source.read_text(encoding="utf-8"))
+        except OSError as error:
+            known = sorted(entry.name[:-5] for entry in files("saycan.prompts").iterdir() if entry.name[-5:] == ".toml")
+            raise BadInputError(f"no prompt {str(name)!r}: it is neither a file nor one of {known}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise BadInputError(f"prompt file {str(name)!r} is not TOML: {error}") from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Prompt:
+        """From the fields of a TOML file. Raises BadInputError when one is missing, unknown or has the wrong hole."""
+        try:
+            examples = tuple((one["instruction"], tuple(one["steps"])) for one in data["examples"])
+            prompt = cls(**{**data, "examples": examples})
+            prompt.render("a request", (Feedback("human", "a word"),))
+            prompt.options([DONE])
+            prompt.failure.format(message="a reason")
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+            raise BadInputError(
+                f"a prompt file has a wrong field ({type(error).__name__}: {error}); "
+                f"valid fields: {', '.join(cls.__dataclass_fields__)}"
+            ) from error
+        return prompt
+
+    def render(self, instruction: str, memory: Sequence[Memory] = ()) -> str:
+        """The whole prompt, ending with the number of the step to come."""
+        parts = [self.header, ""]
+        for example, steps in self.examples:
+            parts.append(self.task.format(instruction=example))
+            parts += [self._step(number, phrase) for number, phrase in enumerate(steps, start=1)]
+            parts.append("")
+        parts.append(self.task.format(instruction=_one_line(instruction)))
+        number = 1
+        for event in memory:
+            if isinstance(event, Feedback):
+                speaker = self.speakers.get(event.source, event.source.capitalize())
+                parts.append(self.feedback.format(speaker=speaker, text=_one_line(event.text)))
+                continue
+            line = self._step(number, event.skill.phrase)
+            if event.outcome is not Outcome.SUCCEEDED:
+                message = _one_line(event.message)[:_MESSAGE_LENGTH] or event.outcome.value
+                line += self.failure.format(message=message)
+            parts.append(line)
+            number += 1
+        return "\n".join([*parts, self.number.format(number=number)])
+
+    def options(self, skills: Sequence[Skill]) -> list[str]:
+        """What is scored for each skill: leading space and closing full stop, so that no phrase begins another."""
+        return [self.option.format(phrase=skill.phrase) for skill in skills]
+
+    def _step(self, number: int, phrase: str) -> str:
+        return self.number.format(number=number) + self.option.format(phrase=phrase)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
