@@ -8,28 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import SceneError
+from saycan.robots.kitchen.distribution import DISTRIBUTION
 from saycan.robots.kitchen.furniture import BIN_FLOOR, BIN_WALL, DRAWER_ACROSS, DRAWER_DEEP, DRAWER_FLOOR
 from saycan.robots.kitchen.layout import DRAWER_TRAVEL, PLACES, PlaceLayout
 from saycan.robots.kitchen.objects import OBJECTS
 from saycan.robots.kitchen.scene import HAND, Scene, Thing
 from saycan.robots.kitchen.spill import Spill, pour
 
-EDGE = 0.03
-"""Least distance from a footprint to an edge of its place, m."""
-GAP = 0.04
-"""Least distance between two footprints, m."""
-REACH_ACROSS = 0.45
-"""Things stand at most this far to the left or right of a place's middle, m."""
-REACH_DEEP = (0.05, 0.40)
-"""A footprint begins at least the first behind the front edge, and its middle is at most the second behind it, m."""
-
+_SPACING = DISTRIBUTION.spacing
 _DROP = 0.002  # m above the surface at which a thing starts
 _TRIES, _RESTARTS = 200, 60
 
 
 @dataclass(frozen=True)
 class Placement:
-    """One thing at the start: id, canonical name, middle of its body (x, y, z) in m in the map frame, and yaw in rad."""
+    """One thing at the start: id, canonical name, middle of its body (x, y, z) in m, map frame, and yaw in rad."""
 
     id: str
     name: str
@@ -73,10 +66,11 @@ class _Area:
 
 
 def place_objects(scene: Scene, rng: np.random.Generator) -> Arrangement:
-    """Draw every position of a scene; the same generator state gives the same arrangement.
+    """Draw every position of a scene, from the scene's own seed where it has one and from `rng` otherwise.
 
     Raises SceneError when the things do not fit, saying how many did.
     """
+    rng = rng if scene.seed is None else np.random.default_rng(scene.seed)
     opening = scene.drawer * DRAWER_TRAVEL
     spills: list[Spill] = []
     placed: dict[str, Placement] = {}
@@ -121,9 +115,8 @@ def _fill(
         if len(placements) == len(free) and (spill is not None or not spilled):
             return spill, [*fixed, *placements]
     beside = " beside the spill" if spilled else ""
-    raise SceneError(
-        f"{len(things)} things do not fit {'on' if layout.kind == 'surface' else 'at'} the {layout.name}{beside}: {most + len(fixed)} did. Put some elsewhere"
-    )
+    where = f"{'on' if layout.kind == 'surface' else 'at'} the {layout.name}"
+    raise SceneError(f"{len(things)} things do not fit {where}{beside}: {most + len(fixed)} did. Put some elsewhere")
 
 
 def _area(layout: PlaceLayout, opening: float) -> _Area:
@@ -135,9 +128,9 @@ def _area(layout: PlaceLayout, opening: float) -> _Area:
         front = 0.02 - opening  # behind the panel
         low, high = np.array([-0.5 * DRAWER_ACROSS, front]), np.array([0.5 * DRAWER_ACROSS, front + DRAWER_DEEP])
         return _Area(low + 0.01, high - 0.01, DRAWER_FLOOR)
-    across = min(REACH_ACROSS, layout.half_across - EDGE)
-    low, high = np.array([-across, REACH_DEEP[0]]), np.array([across, layout.depth - EDGE])
-    return _Area(low, high, layout.height, REACH_DEEP[1], GAP)
+    across = min(_SPACING.across, layout.half_across - _SPACING.edge)
+    low, high = np.array([-across, _SPACING.near]), np.array([across, layout.depth - _SPACING.edge])
+    return _Area(low, high, layout.height, _SPACING.far, _SPACING.gap)
 
 
 def _draw_spill(
@@ -154,7 +147,7 @@ def _draw_spill(
             return None
         across, deep = (float(value) for value in spot)
         spill = Spill(layout.name, across, deep, cells)
-        if spot[1] <= REACH_DEEP[1] - half[1] and all(_clear_of(spill, other, radius) for other, radius in taken):
+        if spot[1] <= _SPACING.far - half[1] and all(_clear_of(spill, other, radius) for other, radius in taken):
             return spill
     return None
 
@@ -179,7 +172,7 @@ def _draw_spot(
 
 def _clear_of(spill: Spill, spot: NDArray[np.float64], radius: float) -> bool:
     outside = np.abs(spot - (spill.across, spill.deep)) - spill.half_size
-    return bool(np.linalg.norm(np.maximum(outside, 0.0)) >= radius + GAP)
+    return bool(np.linalg.norm(np.maximum(outside, 0.0)) >= radius + _SPACING.gap)
 
 
 def _stand(

@@ -46,6 +46,11 @@ class ObjectModel:
     grasp_period: float = float(np.pi)
 
     @property
+    def kind(self) -> str:
+        """What else is easily taken for it: things of one shape; bar and sponge are both small blocks."""
+        return "block" if self.shape in ("bar", "sponge") else self.shape
+
+    @property
     def radius(self) -> float:
         """Radius in m of the upright circle around its footprint."""
         if self.grasp_period == _HEXAGON:  # size is from flat to flat

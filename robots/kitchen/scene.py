@@ -63,6 +63,7 @@ class Scene:
         base_offset: Where it really stands, from the dock: (forward m, left m, yaw rad).
         drawer: How far the drawer is open, 0 to 1.
         appearance: Light, camera and colours.
+        seed: Draws the positions; None leaves that to whoever builds the scene.
     """
 
     things: tuple[Thing, ...] = ()
@@ -71,6 +72,7 @@ class Scene:
     base_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
     drawer: float = 0.0
     appearance: Appearance = field(default_factory=Appearance)
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         names = {noun.name for noun in KITCHEN.objects}
@@ -107,7 +109,8 @@ class Scene:
         """(3,) base pose at the start, map frame."""
         place = PLACES[self.start]
         forward, left, turn = self.base_offset
-        return place.dock + np.array([*(forward * place.forward + left * place.left), turn])
+        x, y = forward * place.forward + left * place.left
+        return np.asarray(place.dock + np.array([x, y, turn]))
 
     def describe(self) -> str:
         """In words that `parse_scene` reads back; poses, offsets and appearance have none."""
@@ -172,7 +175,7 @@ class _Reader:
         self._last_place: str | None = None
 
     def scene(self) -> Scene:
-        clean = " ".join(re.sub(r"[\"'“”‘’]", " ", self._text).casefold().split())
+        clean = " ".join(re.sub("[\"'\u2018\u2019\u201c\u201d]", " ", self._text).casefold().split())
         for part in re.split(r"[,;.:\n]| and (?=.)|^and ", clean):
             words = part.strip().removeprefix("and ").strip()
             if words:
@@ -200,9 +203,7 @@ class _Reader:
                 self._settle(KITCHEN.place(match[1]))
         elif _NOTHING.match(words):
             return
-        elif match := _IN_HAND.match(words):
-            self._read_hand(match[1])
-        elif match := _HOLDING.match(words):
+        elif match := _IN_HAND.match(words) or _HOLDING.match(words):
             self._read_hand(match[1])
         elif (match := _START.match(words)) and not self._names_thing(words):
             self._read_start(match[1])
