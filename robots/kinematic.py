@@ -60,7 +60,9 @@ class KinematicKitchen:
         self.held: _Thing | None = None
         self._grasp = np.zeros(3)  # the held thing's position and
         self._grasp_yaw = 0.0  # yaw as the hand sees them
-        self.things = [self._stand(vocabulary, id, place) for id, place in objects.items()]
+        self.things: list[_Thing] = []
+        for id, text in objects.items():
+            self._stand(vocabulary, id, vocabulary.place(text))
         self.spills: dict[str, tuple[Vector, int]] = {}
         for text in spills:
             place = vocabulary.place(text)
@@ -125,7 +127,7 @@ class KinematicKitchen:
     ) -> PrivilegedState:
         """A snapshot that later changes do not touch."""
         drawer = self.places.get("drawer")
-        drawers = ()
+        drawers: tuple[DrawerState, ...] = ()
         if drawer is not None:
             drawers = (DrawerState("drawer", self.opening, _TRAVEL, self._handle(drawer), -_forward(drawer)),)
         return PrivilegedState(
@@ -148,19 +150,18 @@ class KinematicKitchen:
         size, held = np.array(thing.size), thing is self.held
         return ObjectState(thing.id, thing.name, thing.position.copy(), quaternion, size, thing.place, held)
 
-    def _stand(self, vocabulary: Vocabulary, id: str, where: str) -> _Thing:
+    def _stand(self, vocabulary: Vocabulary, id: str, where: str) -> None:
         name = vocabulary.object(id.rstrip(" 0123456789") or id)
-        place = self.places[vocabulary.place(where)]
+        place = self.places[where]
         size = _SIZES.get(name, _SIZE)
         # Beside the middle, where a spill may be, and a hand's width apart.
-        taken = sum(thing.place == place.name for thing in getattr(self, "things", []))
+        taken = sum(thing.place == where for thing in self.things)
         across = (1, -1)[taken % 2] * (0.18 + 0.15 * (taken // 2))
         if place.kind in ("bin", "drawer"):
             across = 0.0
         left = np.array([-_forward(place)[1], _forward(place)[0]])
         position = np.array([*(place.center[:2] + across * left), place.center[2] + 0.5 * size[2]])
-        thing = _Thing(id, name, size, position, float(place.dock[2]), place.name)
-        return thing
+        self.things.append(_Thing(id, name, size, position, float(place.dock[2]), where))
 
     def _top_under(self, thing: _Thing) -> tuple[str, float] | None:
         """Name and height of the top that a thing is over."""
