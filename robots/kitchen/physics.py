@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +9,12 @@ from numpy.typing import NDArray
 from saycan.action import Action
 from saycan.errors import SceneError
 from saycan.privileged import PrivilegedState, SpillState
+from saycan.robots.kitchen.arrangement import Arrangement
 from saycan.robots.kitchen.control import ARM_JOINTS, BASE_JOINTS, GRIP_WIDTH, HOME, ROBOT_XML, WholeBodyController
 from saycan.robots.kitchen.furniture import DRAWER_JOINT, add_furniture
 from saycan.robots.kitchen.objects import OBJECTS, add_object
 from saycan.robots.kitchen.shapes import yaw_quaternion
-from saycan.robots.kitchen.spill import Spill, SpillCells, add_spill
+from saycan.robots.kitchen.spill import SpillCells, add_spill
 from saycan.robots.kitchen.state import StateReader, robot_place
 
 SETTLE_SECONDS = 0.4
@@ -24,67 +22,45 @@ GRASP_BELOW_TOP = 0.03
 """How far below the top of a thing the pads take it, m."""
 
 
-@dataclass(frozen=True)
-class Placement:
-    """One thing at the start: id, canonical name, middle of its body (x, y, z) in m in the map frame, yaw in rad."""
-
-    id: str
-    name: str
-    position: tuple[float, float, float]
-    yaw: float
-
-
 class Physics:
     """MuJoCo model and data of one scene, the controller in front of them and the state reader behind.
 
     Args:
-        placements: The things that stand somewhere.
-        base: (3,) base pose at the start.
-        spills: What has been spilled.
-        in_hand: (id, name) of the thing in the gripper, or None.
-        drawer: How far the drawer is out, m.
+        arrangement: What stands where at the start.
         rate: Control rate in Hz.
     """
 
-    def __init__(
-        self,
-        placements: Sequence[Placement],
-        base: NDArray[np.float64],
-        spills: Sequence[Spill] = (),
-        in_hand: tuple[str, str] | None = None,
-        drawer: float = 0.0,
-        rate: float = 10.0,
-    ) -> None:
+    def __init__(self, arrangement: Arrangement, rate: float = 10.0) -> None:
         spec = mujoco.MjSpec.from_file(str(ROBOT_XML))
         add_furniture(spec)
-        things = {placement.id: placement.name for placement in placements}
-        for placement in placements:
+        things = {placement.id: placement.name for placement in arrangement.placements}
+        for placement in arrangement.placements:
             add_object(spec, placement.id, OBJECTS[placement.name], placement.position, placement.yaw)
-        if in_hand is not None:
-            id, name = in_hand
+        if arrangement.in_hand is not None:
+            id, name = arrangement.in_hand
             things[id] = name
             add_object(spec, id, OBJECTS[name], (0.0, 0.0, -1.0))
-        for spill in spills:
+        for spill in arrangement.spills:
             add_spill(spec, spill)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self._controller = WholeBodyController(self.model, rate)
         self._reader = StateReader(self.model, things)
-        self._spills = [SpillCells(self.model, spill) for spill in spills]
+        self._spills = [SpillCells(self.model, spill) for spill in arrangement.spills]
         self._sponges = {id: self._colliding_geoms(id) for id, name in things.items() if name == "sponge"}
         self._base = np.array([self.model.joint(name).qposadr[0] for name in BASE_JOINTS])
         self._arm = np.array([self.model.joint(name).qposadr[0] for name in ARM_JOINTS])
         self._fingers = np.array([self.model.joint(f"{side}_finger").qposadr[0] for side in ("left", "right")])
         self._visited: tuple[str, ...] = ()
 
-        self.data.qpos[self._base] = base
+        self.data.qpos[self._base] = arrangement.base
         self.data.qpos[self._arm] = HOME
         self.data.qpos[self._fingers] = 0.5 * GRIP_WIDTH
-        self.data.qpos[self.model.joint(DRAWER_JOINT).qposadr[0]] = drawer
+        self.data.qpos[self.model.joint(DRAWER_JOINT).qposadr[0]] = arrangement.drawer
         mujoco.mj_forward(self.model, self.data)
         self._controller.reset(self.data)
-        if in_hand is not None:
-            self._put_in_hand(*in_hand)
+        if arrangement.in_hand is not None:
+            self._put_in_hand(*arrangement.in_hand)
         self._settle()
         self.data.time = 0.0
         self._note_visit()
@@ -113,11 +89,11 @@ class Physics:
 
     def joints(self) -> NDArray[np.float64]:
         """(7,) arm joint positions, rad."""
-        return self.data.qpos[self._arm].copy()
+        return np.array(self.data.qpos[self._arm])
 
     def base_pose(self) -> NDArray[np.float64]:
         """(3,) x, y in m and yaw in rad, map frame."""
-        return self.data.qpos[self._base].copy()
+        return np.array(self.data.qpos[self._base])
 
     def _wipe(self) -> None:
         held = self._reader.held(self.data)

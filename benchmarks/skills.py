@@ -1,0 +1,139 @@
+"""How often each skill succeeds, in scenes of the frozen distribution that nothing was tuned or trained on.
+
+    python benchmarks/skills.py [--policy experts] [--episodes 100] [--verbs "pick up,wipe"] [--json FILE]
+
+Success is read from the simulator's own state after the skill has ended; intervals are Wilson's, 95%.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from report import Row, write_json
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from saycan.compose import make_policy
+from saycan.executor import execute
+from saycan.gate import Gate
+from saycan.robots.kitchen import Kitchen
+from saycan.robots.kitchen.distribution import DISTRIBUTION, SPLITS, sample_scene
+from saycan.skill import Skill
+from saycan.skills.detector import PrivilegedDetector
+from saycan.skills.kitchen import kitchen_library
+from saycan.statistics import Rate
+from saycan.step import Outcome, Step
+
+LIBRARY = kitchen_library()
+VERBS = tuple(dict.fromkeys(skill.verb for skill in LIBRARY if skill.verb != "done"))
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One trial: which skill in which scene, and how it went; disturbed is that another thing ended up elsewhere."""
+
+    skill: Skill
+    seed: int
+    success: bool
+    disturbed: bool
+    seconds: float
+    message: str
+
+
+def skill_of(verb: str, seed: int) -> Skill:
+    """The phrase of a verb that belongs to a seed: all of them take turns, in a shuffled order."""
+    phrases = [skill for skill in LIBRARY if skill.verb == verb]
+    order = np.random.default_rng(len(phrases)).permutation(len(phrases))
+    return phrases[order[seed % len(phrases)]]
+
+
+def run_episode(verb: str, seed: int, split: str, policy: str) -> Episode:
+    """Carry out one skill in its scene."""
+    skill = skill_of(verb, seed)
+    cameras = () if policy == "experts" else ("head", "wrist")  # privileged experts look at nothing
+    robot = Gate(Kitchen(sample_scene(skill, seed, split), cameras=cameras))  # type: ignore[arg-type]
+    before = places_of_others(robot, skill)
+    episode = execute(robot, make_policy(policy, robot), skill, detector=PrivilegedDetector(robot.driver))  # type: ignore[arg-type]
+    ticks = 0
+    while True:
+        try:
+            next(episode)
+            ticks += 1
+        except StopIteration as end:
+            step: Step = end.value[0]
+            break
+    after = places_of_others(robot, skill)
+    robot.close()
+    success, seconds = step.outcome is Outcome.SUCCEEDED, ticks / robot.spec.rate
+    return Episode(skill, seed, success, before != after, seconds, f"{step.outcome}: {step.message}")
+
+
+def places_of_others(robot: Gate, skill: Skill) -> dict[str, str | None]:
+    """Where everything is that the skill is not about."""
+    state = robot.driver.privileged_state()  # type: ignore[attr-defined]
+    return {thing.id: thing.place for thing in state.objects if thing.name != skill.object and not thing.held}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--policy", default="experts", help="name as in compose.make_policy")
+    parser.add_argument("--episodes", type=int, default=100, help="scenes for each verb")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first scene")
+    parser.add_argument("--split", choices=SPLITS, default="evaluation")
+    parser.add_argument("--verbs", default=",".join(VERBS), help="comma-separated")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--failures", action="store_true", help="list every failed episode")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    verbs = [verb.strip() for verb in options.verbs.split(",")]
+    seeds = range(options.first, options.first + options.episodes)
+
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    episodes: list[Episode] = []
+    with ProcessPoolExecutor(options.workers) as pool, Progress(*columns, console=console, transient=True) as progress:
+        futures = [
+            pool.submit(run_episode, verb, seed, options.split, options.policy) for verb in verbs for seed in seeds
+        ]
+        bar = progress.add_task("episodes", total=len(futures))
+        for future in futures:
+            episodes.append(future.result())
+            progress.advance(bar)
+
+    title = f"{options.policy}: {options.split} scenes, distribution version {DISTRIBUTION.version}"
+    table = Table("skill", "succeeded", "rate", "95% interval", "disturbed others", "mean s", title=title)
+    rows = []
+    for verb in verbs:
+        tried = [episode for episode in episodes if episode.skill.verb == verb]
+        rate = Rate(sum(episode.success for episode in tried), len(tried))
+        low, high = rate.interval
+        seconds = float(np.mean([episode.seconds for episode in tried]))
+        disturbed = sum(episode.disturbed for episode in tried)
+        share, interval = f"{rate.value:.0%}", f"{low:.0%} to {high:.0%}"
+        table.add_row(verb, f"{rate.successes}/{rate.trials}", share, interval, str(disturbed), f"{seconds:.1f}")
+        rows += [
+            Row(f"success/{verb}", rate.value, "share"),
+            Row(f"successes/{verb}", rate.successes, f"of {rate.trials}"),
+            Row(f"disturbed/{verb}", disturbed / rate.trials, "share"),
+            Row(f"seconds/{verb}", seconds, "s"),
+        ]
+    console.print(table)
+    if options.failures:
+        for episode in episodes:
+            if not episode.success:
+                console.print(f"seed {episode.seed}: {episode.skill.phrase}: {episode.message}", highlight=False)
+        console.print(Counter(episode.skill.phrase for episode in episodes if not episode.success).most_common(12))
+    write_json(options.json, rows)
+
+
+if __name__ == "__main__":
+    main()
