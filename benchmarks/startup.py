@@ -9,30 +9,22 @@ model is converted and its file read once before anything is timed, as it is fro
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, sleep
+
+from report import Row, write_json
 
 IMPORTS = 9
 INSTRUCTION = "clean the counter"
 GOAL = 'clean("close counter")'
 COMMAND = (sys.executable, "-m", "saycan")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One figure."""
-
-    name: str
-    value: float
-    unit: str
 
 
 @dataclass(frozen=True)
@@ -119,8 +111,7 @@ def main() -> None:
     print(f"{'':26}{'measured':>10}{'wanted':>10}")
     for row, limit in zip(rows, wanted, strict=True):
         print(f"{row.name:26}{row.value:8.2f} {row.unit:2}{'<':>3}{limit:>5g} {row.unit}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    write_json(arguments.json, rows)
 
 
 if __name__ == "__main__":
