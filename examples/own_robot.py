@@ -1,4 +1,4 @@
-"""Your own robot, three skill phrases and two functions: all that an agent needs. Run it: python examples/own_robot.py"""
+"""Your own robot, three phrases and two functions: all that an agent needs (python examples/own_robot.py)."""
 
 import numpy as np
 
