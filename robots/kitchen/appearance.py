@@ -27,8 +27,8 @@ class Appearance:
     """
 
     light: Vector = (-0.35, -0.25, 0.90)
-    ambient: float = 0.55
-    diffuse: Vector = (0.45, 0.45, 0.45)
+    ambient: float = 0.60
+    diffuse: Vector = (0.42, 0.42, 0.42)
     camera_shift: Vector = (0.0, 0.0, 0.0)
     camera_turn: Vector = (0.0, 0.0, 0.0)
     color_jitter: float = 0.0

@@ -77,7 +77,7 @@ def _add_room(spec: Any) -> None:
     world.add_geom(
         name="floor",
         type=plane,
-        size=[2.2, 1.8, 0.1],
+        size=[3.6, 3.2, 0.1],
         pos=[-0.2, 0, 0],
         rgba=[0.56, 0.50, 0.44, 1.0],
         group=int(Group.FURNITURE),
@@ -89,6 +89,8 @@ def _add_room(spec: Any) -> None:
         "west wall": ([-2.4, 0.0, 1.1], [0.0, 1.0, 0.0], (0.85, 0.80, 0.77), 1.8),
     }
     for name, (position, right, rgb, half_width) in walls.items():
+        # GL would draw a plane's back half transparent, over everything: it leaves out the walls next to the spectator.
+        group = Group.BACKDROP if name in ("south wall", "west wall") else Group.FURNITURE
         x = np.array(right)
         up = np.array([0.0, 0.0, 1.0])
         rotation = np.column_stack([x, up, np.cross(x, up)])
@@ -103,17 +105,38 @@ def _add_room(spec: Any) -> None:
             rgba=[*rgb, 1.0],
             contype=0,
             conaffinity=0,
-            group=int(Group.FURNITURE),
+            group=int(group),
         )
     world.add_light(
         name="ceiling light",
         type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
         pos=[0, 0, 3],
         dir=[0.25, 0.3, -1.0],
-        diffuse=[0.6, 0.6, 0.6],
+        diffuse=[0.45, 0.45, 0.45],
+        specular=[0.1, 0.1, 0.1],
         castshadow=False,
     )
-    _add_camera(world, SPECTATOR, eye=(-1.75, -2.75, 2.75), target=(0.05, 0.05, 0.55), fovy=46.0)
+    headlight = spec.visual.headlight
+    headlight.ambient, headlight.diffuse, headlight.specular = [0.5] * 3, [0.25] * 3, [0.0] * 3
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[0.80, 0.84, 0.88],
+        rgb2=[0.62, 0.72, 0.84],
+        width=64,
+        height=64,
+    )
+    _add_wall_pieces(world)
+    _add_camera(world, SPECTATOR, eye=(-2.45, -3.55, 3.15), target=(-0.20, -0.12, 0.48), fovy=44.0)
+
+
+def _add_wall_pieces(world: Any) -> None:
+    """A window and tiles over the close counter, and a picture: landmarks for whoever looks around."""
+    add_box(world, (1.10, 0.02, 0.62), (0.0, 1.79, 1.52), (0.93, 0.93, 0.91), collides=False)
+    add_box(world, (0.98, 0.03, 0.50), (0.0, 1.79, 1.52), (0.60, 0.79, 0.93), collides=False)
+    add_box(world, (1.20, 0.02, 0.34), (0.0, 1.795, 0.98), (0.70, 0.77, 0.74), collides=False)
+    add_box(world, (0.02, 0.60, 0.44), (1.99, 0.0, 1.50), (0.86, 0.62, 0.30), collides=False)
 
 
 def _add_camera(world: Any, name: str, eye: tuple[float, ...], target: tuple[float, ...], fovy: float) -> None:
@@ -169,7 +192,10 @@ def _add_bin(body: Any, place: PlaceLayout) -> None:
 
 
 def _add_operator(body: Any, place: PlaceLayout) -> None:
-    """A side table, and behind it the person whom things are brought to."""
+    """A side table, and behind it the person whom things are brought to.
+
+    The person collides: that is true to life, and `mj_multiRay` sees no geom outside the box of those that do.
+    """
     _add_top(body, place, (0.86, 0.84, 0.80))
     height = place.height - TOP_THICKNESS
     add_box(body, (0.10, 0.10, height), (0.5 * place.depth, 0, 0.5 * height), (0.35, 0.33, 0.36))
@@ -177,11 +203,11 @@ def _add_operator(body: Any, place: PlaceLayout) -> None:
     skin, shirt, trousers = (0.80, 0.60, 0.47), (0.25, 0.42, 0.68), (0.20, 0.20, 0.26)
     deep = place.depth + 0.22
     for side in (-1, 1):
-        add_capsule(body, 0.075, (deep, 0.09 * side, 0.08), (deep, 0.09 * side, 0.85), trousers)
-        add_capsule(body, 0.045, (deep, 0.23 * side, 1.38), (deep - 0.06, 0.27 * side, 0.98), shirt)
-    add_ellipsoid(body, (0.26, 0.46, 0.70), (deep, 0, 1.17), shirt)
-    add_ellipsoid(body, (0.20, 0.18, 0.25), (deep, 0, 1.64), skin)
-    add_ellipsoid(body, (0.21, 0.20, 0.16), (deep + 0.02, 0, 1.71), (0.20, 0.13, 0.09))  # hair
+        add_capsule(body, 0.075, (deep, 0.09 * side, 0.08), (deep, 0.09 * side, 0.85), trousers, collides=True)
+        add_capsule(body, 0.045, (deep, 0.23 * side, 1.38), (deep - 0.06, 0.27 * side, 0.98), shirt, collides=True)
+    add_ellipsoid(body, (0.26, 0.46, 0.70), (deep, 0, 1.17), shirt, collides=True)
+    add_ellipsoid(body, (0.20, 0.18, 0.25), (deep, 0, 1.64), skin, collides=True)
+    add_ellipsoid(body, (0.21, 0.20, 0.16), (deep + 0.02, 0, 1.71), (0.20, 0.13, 0.09), collides=True)  # hair
 
 
 def _add_drawer(spec: Any, place: PlaceLayout) -> None:

@@ -176,7 +176,7 @@ def _draw_fruit(body: Any, model: ObjectModel) -> None:
     height = model.size[2]
     main, top, stem = model.colors
     _collide_as_prism(body, model.size[0], -0.5 * height, 0.34 * height, 0)
-    round_size = (1.06 * model.size[0], 1.06 * model.size[0], 0.94 * height)
+    round_size = (model.size[0], model.size[0], 0.94 * height)
     add_ellipsoid(body, round_size, (0, 0, -0.03 * height), main, group=Group.MOVABLE)
     add_ellipsoid(body, (0.024, 0.024, 0.012), (0, 0, 0.42 * height), top, group=Group.MOVABLE)
     add_cylinder(body, 0.004, 0.014, (0, 0, 0.5 * height - 0.007), stem, group=Group.MOVABLE)

@@ -18,8 +18,8 @@ from saycan.robots.kitchen.appearance import Appearance
 from saycan.robots.kitchen.gl import GlRenderer, find_gl
 from saycan.robots.kitchen.shapes import Group
 
-_DRAWN = np.array([group != Group.COLLISION and group < 3 for group in range(6)], dtype=np.uint8)
-_MOST_RAYS = 100_000  # for one picture of the view, about 40 ms; larger ones are drawn with larger pixels
+_DRAWN = np.array([group != Group.COLLISION and group in [*Group] for group in range(6)], dtype=np.uint8)
+_MOST_RAYS = 40_000  # for one picture of the view, about 60 ms; larger ones are drawn with larger pixels
 _SKY_LOW, _SKY_HIGH = np.array([0.80, 0.84, 0.88]), np.array([0.62, 0.72, 0.84])
 
 
@@ -41,7 +41,7 @@ class RenderedImage:
 class RayRenderer:
     """Casts one ray for each pixel with `mj_multiRay` and shades what it hits by Lambert's law:
 
-        rgb = color * (ambient (1 + n_z) / 2 + ambient / 2 + diffuse max(0, n . light))
+        rgb = color * (ambient (0.9 + 0.1 n_z) + diffuse max(0, n . light))
 
     with the surface normal n. A geom with alpha 0 and every geom of the collision group is not seen.
 
@@ -105,7 +105,7 @@ class RayRenderer:
     def _shade(self, world: NDArray[np.float64], hit: NDArray[np.bool_]) -> NDArray[np.uint8]:
         look = self._appearance
         color = self._model.geom_rgba[self._geoms, :3]
-        ambient = look.ambient * (0.85 + 0.15 * self._normals[:, 2:])
+        ambient = look.ambient * (0.9 + 0.1 * self._normals[:, 2:])
         direct = np.maximum(self._normals @ self._light, 0.0)[:, None] * look.diffuse
         high = np.clip(2.5 * world[:, 2:] + 0.5, 0.0, 1.0)
         sky = (1.0 - high) * _SKY_LOW + high * _SKY_HIGH

@@ -13,12 +13,13 @@ Rgb = tuple[float, float, float]
 
 
 class Group(IntEnum):
-    """Geom groups: the first three are drawn, also by MuJoCo's own viewer."""
+    """Geom groups: the first three are drawn, also by MuJoCo's own viewer; the backdrop by rays only."""
 
     FURNITURE = 0
     MOVABLE = 1
     SPILL = 2
     COLLISION = 3
+    BACKDROP = 4
 
 
 def yaw_quaternion(yaw: float) -> list[float]:
@@ -67,13 +68,14 @@ def add_ellipsoid(
     rgb: Rgb,
     *,
     name: str = "",
+    collides: bool = False,
     group: Group = Group.FURNITURE,
     **more: Any,
 ) -> Any:
-    """Add an ellipsoid with full extents `size` m, for looks only; a sphere where all three are equal."""
+    """Add an ellipsoid with full extents `size` m, by default for looks only; a sphere where all three are equal."""
     half = [0.5 * float(extent) for extent in size]
     kind = mujoco.mjtGeom.mjGEOM_SPHERE if len({*half}) == 1 else mujoco.mjtGeom.mjGEOM_ELLIPSOID
-    return _add(body, kind, half, at, rgb, name, False, group, **more)
+    return _add(body, kind, half, at, rgb, name, collides, group, **more)
 
 
 def add_capsule(
