@@ -214,6 +214,8 @@ class Agent:
                 return EndState.STUCK, "no skill is both useful and possible from here"
             if decision.skill.phrase == DONE.phrase:
                 return EndState.FINISHED, "the planner chose done"
+            if self._stop.is_set():
+                return EndState.STOPPED, "stopped"
 
             step, fault = yield from execute(
                 self.robot,

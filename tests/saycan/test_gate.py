@@ -113,7 +113,7 @@ def test_any_number_that_is_not_finite_is_refused_and_named(bad, index) -> None:
     driver = Driver()
     vector = np.zeros(11)
     vector[index] = bad
-    with pytest.raises(UnsafeActionError, match="not finite: .* = .*held"):
+    with pytest.raises(UnsafeActionError, match=r"not finite: .* = .*held"):
         Gate(driver).apply(Action.from_vector(vector))
     assert driver.sent == [] and driver.holds == 1
 

@@ -158,9 +158,8 @@ calls = st.builds(
     places,
 )
 numbers = calls.filter(lambda call: call.function != "at") | st.integers(0, 9)
-comparisons = st.builds(
-    lambda a, sign, b: Comparison((a, b), (sign,)), numbers, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), numbers
-)
+signs = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
+comparisons = st.builds(lambda a, sign, b: Comparison((a, b), (sign,)), numbers, signs, numbers)
 goals = st.recursive(
     calls | comparisons | st.builds(Constant, st.booleans()),
     lambda inner: (

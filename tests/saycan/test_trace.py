@@ -44,7 +44,7 @@ def tick(index: int = 1) -> Tick:
 @pytest.fixture
 def events():
     first = decision()
-    step = Step(1, WAVE, Outcome.FAILED, "fell over – über", 1, 0.1, first)
+    step = Step(1, WAVE, Outcome.FAILED, "fell over: über", 1, 0.1, first)
     result = Result("greet \U0001f44b", EndState.STUCK, "no way", (step,), 2.5, 0.3)
     return [Feedback("human", "hurry"), first, tick(), step, decision(None), result]
 
@@ -52,7 +52,8 @@ def events():
 @pytest.fixture
 def path(tmp_path, events):
     path = tmp_path / "trace.jsonl"
-    with TraceWriter(path, {"instruction": "greet", "rate": 10.0, "parts": [{"role": "say"}], "odd": math.nan}) as writer:
+    header = {"instruction": "greet", "rate": 10.0, "parts": [{"role": "say"}], "odd": math.nan}
+    with TraceWriter(path, header) as writer:
         for event in events:
             writer.write(event)
     return path
@@ -79,7 +80,7 @@ def test_what_is_written_is_read_again(path, events) -> None:
     assert seen.images == {}
 
     (step,) = trace.steps
-    assert (step.outcome, step.message, step.decision) == (Outcome.FAILED, "fell over – über", first)
+    assert (step.outcome, step.message, step.decision) == (Outcome.FAILED, "fell over: über", first)
     assert trace.result.end is EndState.STUCK
     assert trace.result.steps == (step,) and trace.result.plan == ("wave",)
     assert len(trace.times) == len(trace.events)
@@ -146,7 +147,7 @@ def test_what_is_no_trace_is_told(tmp_path, content, message) -> None:
 def test_files_that_cannot_be_had_are_told(tmp_path, path) -> None:
     with pytest.raises(TraceError, match="cannot read"):
         read_trace(tmp_path / "missing.jsonl")
-    with pytest.raises(TraceError, match="cannot write.*exists"):
+    with pytest.raises(TraceError, match=r"cannot write.*exists"):
         TraceWriter(path)
     with pytest.raises(TraceError, match="cannot write"):
         TraceWriter(tmp_path / "missing" / "t.jsonl")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+
+import pytest
+
+from saycan import compose
+from saycan.errors import BadInputError, MissingPartError, UnknownNameError
+from saycan.gate import Gate
+from saycan.planners.scripted import ScriptedLanguageModel
+from saycan.robots.fake import FakeRobot
+
+
+@pytest.fixture
+def plugins(monkeypatch):
+    entries = [
+        EntryPoint("mine", "saycan.robots.fake:FakeRobot", "saycan.robots"),
+        EntryPoint("broken", "no_such_module:Robot", "saycan.robots"),
+        EntryPoint("echo", "saycan.planners.scripted:ScriptedLanguageModel", "saycan.language_models"),
+        EntryPoint("still", "saycan.skills.experts:PrivilegedExperts", "saycan.policies"),
+    ]
+    monkeypatch.setattr(compose, "entry_points", lambda group: EntryPoints(e for e in entries if e.group == group))
+
+
+def test_every_name_leads_to_something_that_exists() -> None:
+    homes = [*compose.ROBOTS.values(), *compose.POLICIES.values()]
+    homes += [*compose.LANGUAGE_MODELS.values(), *compose.LANGUAGE_MODEL_KINDS.values()]
+    for home in homes:
+        module, _, attribute = home.partition(":")
+        assert callable(getattr(importlib.import_module(module), attribute)), home
+
+
+def test_names_of_every_kind(plugins, tmp_path, monkeypatch) -> None:
+    assert isinstance(compose.make_robot("fake", rate=20.0), FakeRobot)
+    assert compose.make_robot("fake", rate=20.0).spec.rate == 20.0
+    assert isinstance(compose.make_robot("mine"), FakeRobot)
+    assert isinstance(compose.make_robot("saycan.robots.fake:FakeRobot"), FakeRobot)
+    assert isinstance(compose.make_language_model("echo"), ScriptedLanguageModel)
+    assert compose.make_language_model("scripted:wave|bow").script == ("wave", "bow")
+    assert compose.make_policy("experts", FakeRobot()).name == "privileged experts"
+    assert compose.make_policy("still", Gate(FakeRobot())).name == "privileged experts"
+
+    (tmp_path / "my_lab.py").write_text("class Arm:\n    Seven = staticmethod(lambda: 'seven joints')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert compose.make_robot("my_lab:Arm.Seven") == "seven joints"
+    del sys.modules["my_lab"]
+
+
+def test_unknown_names_list_what_is_valid_with_the_plugins(plugins) -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown robot 'kichen'. Did you mean 'kitchen'") as caught:
+        compose.make_robot("kichen")
+    assert caught.value.valid == ("kitchen", "mujoco", "fake", "broken", "mine", "module:attribute")
+    with pytest.raises(UnknownNameError, match=r"unknown language model 'gpt'.*transformers:..., scripted:..., echo"):
+        compose.make_language_model("gpt")
+    for odd in ("", ":", "a:", ":a", "transformers:..."):
+        with pytest.raises((UnknownNameError, MissingPartError, BadInputError)):
+            compose.make_robot(odd)
+    with pytest.raises(BadInputError, match="needs something after the colon"):
+        compose.make_language_model("transformers:")
+
+
+def test_what_cannot_be_imported_says_what_to_do(plugins) -> None:
+    with pytest.raises(MissingPartError, match=r"No module named 'no_such_module'.*pip install no_such_module"):
+        compose.make_robot("no_such_module:Robot")
+    with pytest.raises(MissingPartError, match=r"saycan.robots.fake has no 'Nobody'"):
+        compose.make_robot("saycan.robots.fake:Nobody")
+    with pytest.raises(MissingPartError, match="plug-in that brings the robot 'broken' does not load"):
+        compose.make_robot("broken")
+
+
+def test_names_for_completion(plugins) -> None:
+    assert compose.names("robots") == ("kitchen", "mujoco", "fake", "broken", "mine")
+    assert compose.names("language_models")[0] == "gemma"
+    with pytest.raises(UnknownNameError):
+        compose.names("robot")
+
+
+def test_defaults_look_behind_the_gate_and_need_a_simulator() -> None:
+    gate = Gate(FakeRobot())
+    makers = (compose.default_library, compose.default_policy, compose.default_values, compose.default_detector)
+    assert all(make(gate) is not None for make in makers)
+    assert all(make(object()) is None for make in makers)

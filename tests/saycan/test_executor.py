@@ -1,0 +1,177 @@
+"""One skill: every way in which it can end, and the robot held after each."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from saycan.action import Action
+from saycan.adapters import as_policy
+from saycan.errors import PolicyError, RobotError
+from saycan.executor import execute
+from saycan.gate import Gate
+from saycan.robots.fake import FakeRobot
+from saycan.skill import Skill
+from saycan.step import Outcome
+from saycan.success import Detection
+
+WAVE = Skill("wave", "wave", seconds=1.0)
+
+
+def up(observation, skill) -> Action:
+    """Ends in its third period."""
+    return Action([0, 0, 0.01, 0, 0, 0], terminate=observation.time >= 0.2 - 1e-9)
+
+
+def drain(generator):
+    ticks = []
+    while True:
+        try:
+            ticks.append(next(generator))
+        except StopIteration as stopped:
+            return ticks, *stopped.value
+
+
+def run(policy=up, robot=None, **options):
+    driver = robot or FakeRobot()
+    ticks, step, fault = drain(execute(Gate(driver), as_policy(policy), WAVE, **options))
+    assert driver.holds >= 1
+    return SimpleNamespace(driver=driver, ticks=ticks, step=step, fault=fault)
+
+
+class Detector:
+    def __init__(self, answer) -> None:
+        self.answer, self.times = answer, ()
+
+    def detect(self, skill, before, after):
+        self.times = before.time, after.time
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_a_skill_that_ends_by_itself() -> None:
+    detector = Detector(Detection(True, message="seen"))
+    done = run(detector=detector)
+    assert (done.step.outcome, done.step.message, done.step.ticks, done.fault) == (Outcome.SUCCEEDED, "seen", 3, None)
+    assert [tick.index for tick in done.ticks] == [1, 2, 3] and {tick.limit for tick in done.ticks} == {10}
+    assert [tick.observation.time for tick in done.ticks] == pytest.approx([0.0, 0.1, 0.2])
+    assert [tick.action.terminate for tick in done.ticks] == [False, False, True]
+    assert detector.times == pytest.approx((0.0, 0.3))  # before the first action, after the last
+
+
+def test_ticks_hold_what_was_really_sent() -> None:
+    done = run(lambda seen, skill: Action([9, 0, 0, 0, 0, 0], terminate=seen.time > 0))
+    assert done.ticks[0].action.ee_delta[0] == pytest.approx(0.05)
+
+
+def test_without_a_detector_the_policy_is_believed_and_that_is_said() -> None:
+    assert run().step.outcome is Outcome.SUCCEEDED
+    assert run().step.message.startswith("unchecked")
+
+
+def test_the_detector_has_the_last_word() -> None:
+    done = run(detector=Detector(Detection(False, message="nothing moved")))
+    assert (done.step.outcome, done.step.message) == (Outcome.FAILED, "nothing moved")
+
+
+@pytest.mark.parametrize("answer", [OSError("blind"), None])
+def test_a_detector_that_fails_makes_a_failed_step(answer) -> None:
+    done = run(detector=Detector(answer))
+    assert done.step.outcome is Outcome.FAILED and "success detector failed" in done.step.message
+    assert done.fault is None
+
+
+def test_the_time_limit_is_the_skills_own() -> None:
+    done = run(lambda seen, skill: Action())
+    assert (done.step.outcome, done.step.ticks) == (Outcome.TIMED_OUT, 10)
+    assert done.step.message == "not done after 1 s"
+    done = run(lambda seen, skill: Action(), detector=Detector(Detection(False, message="half done")))
+    assert done.step.message == "not done after 1 s: half done"
+    done = run(lambda seen, skill: Action(), detector=Detector(Detection(True)))
+    assert done.step.outcome is Outcome.TIMED_OUT and "looks done" in done.step.message
+
+
+def test_a_robot_that_does_not_keep_its_rate_does_not_stretch_the_limit() -> None:
+    class Slow(FakeRobot):
+        time = property(lambda self: 0.5 * len(self.actions))
+
+    assert run(lambda seen, skill: Action(), Slow()).step.ticks == 3
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (Action([math.nan, 0, 0, 0, 0, 0]), "not finite: ee x = nan"),
+        (Action(gripper=math.inf), "gripper = inf"),
+        (Action([math.nan, 0, 0, 0, 0, 0], terminate=True), "not finite"),
+        (None, "expected an Action, found NoneType"),
+        ([0] * 11, "expected an Action, found list"),
+    ],
+)
+def test_a_policy_that_returns_nonsense_makes_a_failed_step(action, message) -> None:
+    done = run(lambda seen, skill: action)
+    assert done.step.outcome is Outcome.FAILED and message in done.step.message
+    assert done.fault is None and done.driver.actions == []
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), PolicyError("oh")])
+@pytest.mark.parametrize("verb", ["act", "reset"])
+def test_a_policy_that_raises_makes_a_failed_step(error, verb) -> None:
+    def fail(*_):
+        raise error
+
+    policy = SimpleNamespace(reset=lambda skill: None, act=up)
+    setattr(policy, verb, fail)
+    done = run(policy)
+    assert done.step.outcome is Outcome.FAILED and "oh" in done.step.message and done.fault is None
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_robot_that_fails_is_reported_as_such(after) -> None:
+    done = run(robot=FakeRobot(fail_after=after))
+    assert done.step.outcome is Outcome.FAILED and "the robot failed" in done.step.message
+    assert done.step.ticks == after == len(done.ticks)
+    assert isinstance(done.fault, RobotError) and isinstance(done.fault.__cause__, RuntimeError)
+
+
+def test_stop_is_asked_for_in_every_period() -> None:
+    driver = FakeRobot()
+    done = run(lambda seen, skill: Action(), driver, should_stop=lambda: len(driver.actions) >= 4)
+    assert (done.step.outcome, done.step.message, len(driver.actions)) == (Outcome.STOPPED, "stopped", 4)
+
+
+def test_ctrl_c_in_the_policy_stops_the_step() -> None:
+    def interrupted(seen, skill):
+        raise KeyboardInterrupt
+
+    done = run(interrupted)
+    assert (done.step.outcome, done.step.message) == (Outcome.STOPPED, "interrupted")
+
+
+def test_the_robot_is_held_when_nobody_drains_the_rest() -> None:
+    driver = FakeRobot()
+    generator = execute(Gate(driver), as_policy(up), WAVE)
+    next(generator)
+    assert driver.holds == 0
+    generator.close()
+    assert driver.holds == 1
+
+
+def test_the_robot_is_held_when_something_unforeseen_is_raised() -> None:
+    driver = FakeRobot()
+
+    def fail() -> bool:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        drain(execute(Gate(driver), as_policy(up), WAVE, should_stop=fail))
+    assert driver.holds == 1
+
+
+def test_the_policy_is_reset_before_each_skill() -> None:
+    seen = []
+    run(SimpleNamespace(reset=seen.append, act=up))
+    assert seen == [WAVE]
