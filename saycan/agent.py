@@ -49,7 +49,7 @@ class Agent:
         robot: A driver, or a name ("kitchen", "fake", "module:attribute"). Whatever it is stands behind a `Gate`.
         llm: A language model, or a name ("gemma", "transformers:PATH", "module:attribute"); loaded when first needed.
         library: Skills, templates or bare phrases.
-        policy: A policy, or a function (observation, skill) -> Action.
+        policy: A policy, a function (observation, skill) -> Action, or a name ("experts", "module:attribute").
         values: A value function, or a function (observation, skill) -> probability of success.
         detector: Decides after each skill whether it succeeded.
         planner: Replaces SayCan's decision altogether; `llm` and `values` are then not used.
@@ -67,7 +67,7 @@ class Agent:
         *,
         llm: LanguageModel | str = "gemma",
         library: Iterable[Skill | Template | str] | None = None,
-        policy: Policy | PolicyFunction | None = None,
+        policy: Policy | PolicyFunction | str | None = None,
         values: ValueFunction | ValueOfSkill | None = None,
         detector: SuccessDetector | None = None,
         planner: Planner | None = None,
@@ -88,11 +88,17 @@ class Agent:
                 "['pick up the cup', 'wave hello']"
             )
         self.library = library if isinstance(library, SkillLibrary) else SkillLibrary(library)
-        self.policy = compose.default_policy(driver) if policy is None else as_policy(policy)
+        if policy is None or isinstance(policy, str):
+            self.policy = compose.make_policy(policy, driver) if policy else compose.default_policy(driver)
+        else:
+            self.policy = as_policy(policy)
         self.values = compose.default_values(driver) if values is None else as_value_function(values)
         self.detector = compose.default_detector(driver) if detector is None else detector
         self.max_steps, self.max_seconds, self.record = max_steps, max_seconds, record
         self.last_decision: Decision | None = None
+        _require("llm", llm, LanguageModel | str, "a name, or an object with name and score(prompt, options)")
+        _require("detector", self.detector, SuccessDetector | None, "an object with detect(skill, before, after)")
+        _require("planner", planner, Planner | None, "an object with decide(instruction, memory, observation)")
         self._llm, self._planner = llm, planner
         self._told: queue.SimpleQueue[Feedback] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -111,8 +117,8 @@ class Agent:
     def run(self, instruction: str) -> Result:
         """Carry out an instruction and say how it went; records a run folder unless `record` is None.
 
-        Ctrl-C holds the robot and ends the run as stopped. Raises InstructionError or MissingPartError before anything
-        moves; whatever goes wrong later is in the result.
+        Ctrl-C holds the robot and ends the run as stopped. A bad instruction, and a part that is missing or cannot be
+        loaded, raise an error before anything moves; whatever goes wrong later is in the result.
         """
         events = self.stream(instruction)
         if self.record is None:
@@ -125,19 +131,18 @@ class Agent:
         """The same as a generator of typed events, in this order: (Feedback* Decision Tick* Step)* Result.
 
         Whoever drains it sets the pace; closing it holds the robot. The last event is the result, which is also the
-        generator's return value. Raises InstructionError or MissingPartError at once.
+        generator's return value. A bad instruction, and a part that is missing or cannot be loaded, raise at once.
         """
         instruction = check_instruction(instruction)
         policy = self._require_policy()
-        if self._planner is None and self.values is None:
-            _ = self.planner  # says what is missing
         self._stop.clear()
-        return self._events(_Run(instruction), policy)
+        planner = self.planner  # loaded before the clock of the run starts
+        return self._events(_Run(instruction), policy, planner)
 
     def plan(self, instruction: str) -> Decision:
         """Decide once, from a fresh observation, without moving."""
         instruction = check_instruction(instruction)
-        return self._decide(instruction, (), self.robot.observe())
+        return self._decide(self.planner, instruction, (), self.robot.observe())
 
     def perform(self, skill: Skill | str) -> Generator[Event, None, Step]:
         """Carry out one skill by itself or by its phrase, without deciding anything: Tick* Step.
@@ -172,20 +177,21 @@ class Agent:
     ) -> None:
         self.close()
 
-    def _events(self, run: _Run, policy: Policy) -> Generator[Event, None, Result]:
+    def _events(self, run: _Run, policy: Policy, planner: Planner) -> Generator[Event, None, Result]:
         try:
             with self._alone():
-                end, message = yield from self._loop(run, policy)
+                end, message = yield from self._loop(run, policy, planner)
         except KeyboardInterrupt:
             end, message = EndState.STOPPED, "interrupted"
         except SayCanError as error:
             end, message = EndState.FAILED, str(error)
         # The robot is free for the next run before the last event is out: nobody has to drain a generator to its end.
         result = run.result(end, message)
-        yield result
+        with contextlib.suppress(KeyboardInterrupt):  # there is nothing left to interrupt
+            yield result
         return result
 
-    def _loop(self, run: _Run, policy: Policy) -> Generator[Event, None, tuple[EndState, str]]:
+    def _loop(self, run: _Run, policy: Policy, planner: Planner) -> Generator[Event, None, tuple[EndState, str]]:
         """The loop of SayCan: observe, decide, act, remember. Returns how it ended and why."""
 
         def out_of_time() -> bool:
@@ -207,7 +213,7 @@ class Agent:
 
             began = perf_counter()
             observation = self.robot.observe()
-            decision = self._decide(run.instruction, tuple(run.memory), observation)
+            decision = self._decide(planner, run.instruction, tuple(run.memory), observation)
             run.seconds_deciding += perf_counter() - began
             yield decision
             if decision.skill is None:
@@ -242,8 +248,9 @@ class Agent:
         yield step
         return step
 
-    def _decide(self, instruction: str, memory: Sequence[Memory], observation: Observation) -> Decision:
-        planner = self.planner
+    def _decide(
+        self, planner: Planner, instruction: str, memory: Sequence[Memory], observation: Observation
+    ) -> Decision:
         try:
             decision = planner.decide(instruction, memory, observation)
         except SayCanError:
@@ -302,6 +309,12 @@ class _Run:
 
     def result(self, end: EndState, message: str) -> Result:
         return Result(self.instruction, end, message, tuple(self.steps), self.seconds, self.seconds_deciding)
+
+
+def _require(argument: str, found: object, kind: object, what: str) -> None:
+    """Raise BadInputError unless an argument keeps its protocol; a class is not an instance of what it makes."""
+    if isinstance(found, type) or not isinstance(found, kind):  # type: ignore[arg-type]  # a union is fine at run time
+        raise BadInputError(f"{argument}= takes {what}; found {found!r}")
 
 
 def _drain(events: Generator[Event, None, Result]) -> Result:

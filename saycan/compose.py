@@ -41,6 +41,12 @@ LANGUAGE_MODEL_KINDS = {
 POLICIES = {"experts": "saycan.skills.experts:PrivilegedExperts"}
 """Name to class or function that makes a Policy for a robot."""
 
+PROBES = {
+    "renderer": "saycan.robots.kitchen.render:choose_renderer",
+    "gemma": "saycan.planners.gemma:unpacked",
+}
+"""What the leaves know about this computer, for `saycan doctor`: name to a function without arguments."""
+
 
 def make_robot(name: str, **options: Any) -> Robot:
     """A robot by name: "kitchen" (alias "mujoco"), "fake", an entry point of `saycan.robots`, or "module:attribute".
@@ -67,8 +73,14 @@ def make_language_model(name: str, **options: Any) -> LanguageModel:
 
 
 def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
-    """A policy for a robot, by name: "experts", an entry point of `saycan.policies`, or "module:attribute"."""
-    return cast(Policy, _find("policy", name, POLICIES, "saycan.policies")(_driver(robot), **options))
+    """A policy for a robot, by name: "experts", an entry point of `saycan.policies`, or "module:attribute".
+
+    It gets the driver and `options`. Raises UnknownNameError or MissingPartError.
+    """
+    driver = _driver(robot)
+    if name in POLICIES and not isinstance(driver, PrivilegedWorld):
+        raise MissingPartError(f"the policy {name!r} reads a simulator's own state, and {driver!r} gives none away")
+    return cast(Policy, _find("policy", name, POLICIES, "saycan.policies")(driver, **options))
 
 
 def make_planner(language_model: LanguageModel, values: ValueFunction, library: SkillLibrary) -> Planner:
@@ -96,6 +108,13 @@ def default_values(robot: Robot) -> ValueFunction | None:
 def default_detector(robot: Robot) -> SuccessDetector | None:
     """The privileged detector where privileged state is to be had, else None."""
     return cast(SuccessDetector | None, _privileged("saycan.skills.detector:PrivilegedDetector", robot))
+
+
+def probe(name: str) -> Any:
+    """What one of PROBES finds. Raises UnknownNameError, MissingPartError, or what the probe raises."""
+    if name not in PROBES:
+        raise UnknownNameError("probe", name, PROBES)
+    return _load(PROBES[name])()
 
 
 def names(group: str) -> tuple[str, ...]:

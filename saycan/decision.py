@@ -35,6 +35,9 @@ class Decision:
     seconds_say: float = 0.0
     seconds_can: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"Decision({self.skill and self.skill.phrase!r} of {len(self.skills)} options)"
+
     @property
     def skill(self) -> Skill | None:
         """The option that was picked."""

@@ -107,6 +107,11 @@ class Result:
     seconds_deciding: float = 0.0
     folder: str | None = None
 
+    def __str__(self) -> str:
+        head = f"{self.end.value}: {self.message}" if self.message else self.end.value
+        lines = (f"{step.index}. {step.skill.phrase}: {step.outcome.value}" for step in self.steps)
+        return "\n".join((head, *lines))
+
     @property
     def plan(self) -> tuple[str, ...]:
         """The phrases that were carried out, in order."""

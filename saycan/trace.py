@@ -119,7 +119,9 @@ class TraceWriter:
         text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         try:
             # A lone surrogate in somebody's text is no reason to lose the line.
-            self._file.write(text.encode("utf-8", "backslashreplace") + b"\n")
+            rest = memoryview(text.encode("utf-8", "backslashreplace") + b"\n")
+            while rest:  # a disk that is filling up takes a part, then raises
+                rest = rest[self._file.write(rest) :]
         except (OSError, ValueError) as error:
             raise TraceError(f"cannot write to the trace {self.path}: {error}") from error
 

@@ -229,6 +229,17 @@ def test_ctrl_c_between_two_events_is_handed_in() -> None:
     assert next(events).end is EndState.STOPPED
 
 
+def test_ctrl_c_while_a_picture_is_taken_ends_the_run_as_stopped(tmp_path) -> None:
+    class Filmed(FakeRobot):
+        def view(self, width, height):
+            raise KeyboardInterrupt
+
+    robot = Filmed()
+    result = make(robot=robot, record=tmp_path).run("greet")
+    assert result.end is EndState.STOPPED and robot.holds
+    assert read_trace(f"{result.folder}/trace.jsonl").result.end is EndState.STOPPED
+
+
 def test_closing_a_stream_holds_the_robot_and_frees_the_agent() -> None:
     agent = make()
     events = agent.stream("greet")
@@ -374,15 +385,22 @@ def test_a_simulator_gets_the_privileged_parts_and_any_can_be_replaced() -> None
     names = [type(part).__name__ for part in (agent.robot, agent.policy, agent.values, agent.detector)]
     assert names == ["Gate", "PrivilegedExperts", "PrivilegedGeometricValues", "PrivilegedDetector"]
     assert len(agent.library) >= 150
+    assert Agent(FakeRobot(), policy="saycan.skills.experts:PrivilegedExperts").policy.name == "privileged experts"
     assert Agent(FakeRobot(), policy=brief).policy.function is brief
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"policy": "experts"}, PolicyError),
+        ({"policy": "experts"}, MissingPartError),
+        ({"policy": "expert"}, UnknownNameError),
+        ({"policy": 3}, PolicyError),
         ({"policy": type("P", (), {"reset": None, "act": None})}, PolicyError),
         ({"values": 0.5}, ValueFunctionError),
+        ({"llm": 3}, BadInputError),
+        ({"llm": ScriptedLanguageModel}, BadInputError),
+        ({"detector": True}, BadInputError),
+        ({"planner": Planner}, BadInputError),
         ({"values": {}}, ValueFunctionError),
         ({"robot": "kichen"}, UnknownNameError),
         ({"robot": object()}, RobotError),
@@ -399,10 +417,9 @@ def test_parts_that_cannot_be_used_are_refused_at_once(options, error) -> None:
 def test_an_unknown_model_is_told_before_anything_moves() -> None:
     robot = Bare()
     agent = make(robot=robot, llm="gema")
-    with pytest.raises(UnknownNameError, match="Did you mean 'gemma'"):
-        agent.plan("greet")
-    result = agent.run("greet")
-    assert result.end is EndState.FAILED and "unknown language model 'gema'" in result.message
+    for verb in (agent.plan, agent.run, agent.stream):
+        with pytest.raises(UnknownNameError, match="Did you mean 'gemma'"):
+            verb("greet")
     assert robot.actions == []
 
 
