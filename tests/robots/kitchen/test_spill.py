@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+import pytest
+
+from saycan.robots.kitchen.layout import PLACES
+from saycan.robots.kitchen.objects import OBJECTS
+from saycan.robots.kitchen.render import RayRenderer
+from saycan.robots.kitchen.spill import CELL, FEWEST_CELLS, MOST_CELLS, SpillCells, pour
+
+
+@pytest.fixture
+def world(build_world):
+    """A sponge, free, and a spill on the table: (model, data, cells, sponge's geoms)."""
+    model, data, arrangement = build_world("spill on table, sponge on close counter")
+    cells = SpillCells(model, arrangement.spills[0])
+    return model, data, cells, [model.geom("sponge/0").id]
+
+
+def put_sponge(model: mujoco.MjModel, data: mujoco.MjData, x: float, y: float, gap: float, yaw: float = 0.0) -> None:
+    joint = model.joint("sponge").qposadr[0]
+    z = PLACES["table"].height + 0.5 * OBJECTS["sponge"].size[2] + gap
+    data.qpos[joint : joint + 7] = [x, y, z, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]
+    mujoco.mj_forward(model, data)
+
+
+def test_pouring_is_one_connected_blob_of_the_promised_size() -> None:
+    for seed in range(20):
+        cells = set(pour(np.random.default_rng(seed)))
+        assert FEWEST_CELLS <= len(cells) <= MOST_CELLS
+        found, queue = {(0, 0)}, [(0, 0)]
+        while queue:
+            i, j = queue.pop()
+            fresh = {(i + 1, j), (i - 1, j), (i, j + 1), (i, j - 1)} & cells - found
+            found |= fresh
+            queue += fresh
+        assert found == cells
+    assert len({pour(np.random.default_rng(seed)) for seed in range(20)}) == 20
+
+
+def test_a_held_sponge_on_the_surface_wipes_what_it_covers_and_no_more(world) -> None:
+    model, data, cells, sponge = world
+    x, y, _ = target = cells.dirty[len(cells.dirty) // 2]
+    yaw = 0.7
+    put_sponge(model, data, x, y, gap=-0.0005, yaw=yaw)
+    before = cells.dirty
+    offset = before[:, :2] - target[:2]
+    along = offset @ [np.cos(yaw), np.sin(yaw)], offset @ [-np.sin(yaw), np.cos(yaw)]
+    size = OBJECTS["sponge"].size
+    covered = (np.abs(along[0]) <= size[0] / 2) & (np.abs(along[1]) <= size[1] / 2)
+    assert cells.wipe(model, data, sponge, held=True) == covered.sum() > 0
+    np.testing.assert_array_equal(cells.dirty, before[~covered])
+    assert cells.wipe(model, data, sponge, held=True) == 0
+
+
+@pytest.mark.parametrize(("gap", "held"), [(0.001, True), (-0.0005, False)])
+def test_nothing_is_wiped_without_touch_or_without_a_hand(world, gap: float, held: bool) -> None:
+    model, data, cells, sponge = world
+    put_sponge(model, data, *cells.dirty[0][:2], gap=gap)
+    assert cells.wipe(model, data, sponge, held=held) == 0
+    assert len(cells.dirty) == cells.total
+
+
+def test_a_sponge_that_touches_another_surface_wipes_nothing(build_world) -> None:
+    model, data, arrangement = build_world("spill on table, sponge on close counter")
+    mujoco.mj_step(model, data, nstep=100)
+    assert data.ncon > 0
+    cells = SpillCells(model, arrangement.spills[0])
+    assert cells.wipe(model, data, [model.geom("sponge/0").id], held=True) == 0
+
+
+def test_wiping_all_over_cleans_it_and_reset_spills_it_anew(world) -> None:
+    model, data, cells, sponge = world
+    centers = cells.dirty
+    for x, y, _ in centers:
+        put_sponge(model, data, x, y, gap=-0.0005)
+        cells.wipe(model, data, sponge, held=True)
+    assert len(cells.dirty) == 0
+    cells.reset(model)
+    np.testing.assert_array_equal(cells.dirty, centers)
+
+
+def test_a_wiped_cell_is_not_drawn(world) -> None:
+    model, data, cells, sponge = world
+    renderer = RayRenderer(model, 800, 600)
+
+    def drawn() -> int:
+        geoms = renderer.render(data, "spectator").segmentation[..., 1]
+        names = {model.geom(int(geom)).name for geom in np.unique(geoms) if geom >= 0}
+        return sum(name.startswith("spill/") for name in names)
+
+    assert drawn() == cells.total
+    for x, y, _ in cells.dirty:
+        put_sponge(model, data, x, y, gap=-0.0005)
+        cells.wipe(model, data, sponge, held=True)
+    put_sponge(model, data, -3.0, 0.0, gap=0.0)
+    assert drawn() == 0
+
+
+def test_cells_lie_side_by_side_on_their_surface(world) -> None:
+    _, _, cells, _ = world
+    assert np.allclose(cells.dirty[:, 2], PLACES["table"].height)
+    gaps = np.linalg.norm(cells.dirty[:, None, :2] - cells.dirty[None, :, :2], axis=-1)
+    assert gaps[gaps > 0].min() == pytest.approx(CELL)
