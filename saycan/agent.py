@@ -135,7 +135,7 @@ class Agent:
         """
         instruction = check_instruction(instruction)
         policy = self._require_policy()
-        self._stop.clear()
+        self._forget_stop()
         planner = self.planner  # loaded before the clock of the run starts
         return self._events(_Run(instruction), policy, planner)
 
@@ -151,7 +151,7 @@ class Agent:
         """
         chosen = self.library.find(skill) if isinstance(skill, str) else skill
         policy = self._require_policy()
-        self._stop.clear()
+        self._forget_stop()
         return self._perform(chosen, policy)
 
     def tell(self, text: str) -> None:
@@ -259,6 +259,8 @@ class Agent:
             raise SayCanError(f"the planner failed: {type(error).__name__}: {error}") from error
         if not isinstance(decision, Decision):
             raise SayCanError(f"the planner must return a Decision, found {type(decision).__name__}")
+        if decision.chosen is not None and not 0 <= decision.chosen < len(decision.skills):
+            raise SayCanError(f"the planner chose option {decision.chosen} of {len(decision.skills)}")
         self.last_decision = decision
         return decision
 
@@ -272,6 +274,11 @@ class Agent:
         finally:
             self.robot.hold()
             self._busy.release()
+
+    def _forget_stop(self) -> None:
+        """An old stop() is not meant for a new run, but one that a run still has to see stays."""
+        if not self._busy.locked():
+            self._stop.clear()
 
     def _require_policy(self) -> Policy:
         if self.policy is None:

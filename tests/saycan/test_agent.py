@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -263,6 +264,10 @@ def test_closing_a_stream_holds_the_robot_and_frees_the_agent() -> None:
         ({"values": lambda observation, skill: 1 / 0}, "value function failed for 'wave': ZeroDivisionError"),
         ({"planner": Planner([ZeroDivisionError("oops")])}, "planner failed: ZeroDivisionError: oops"),
         ({"planner": SimpleNamespace(decide=lambda *_: "wave")}, "must return a Decision, found str"),
+        (
+            {"planner": SimpleNamespace(decide=lambda *_: replace(Planner(["wave"]).decide(*_), chosen=9))},
+            "planner chose option 9 of 4",
+        ),
     ],
 )
 def test_a_planner_whose_half_fails_ends_the_run_in_its_own_words(options, message) -> None:
@@ -319,7 +324,9 @@ def test_two_runs_at_once_are_one_too_many() -> None:
     assert second.end is EndState.FAILED and "carrying out something already" in second.message
     with pytest.raises(RobotError, match="already"):
         next(agent.perform("wave"))
-    assert drain(first)[1].end is EndState.FINISHED
+    agent.stop()
+    agent.stream("greet")  # asking for another run does not undo the stop of this one
+    assert drain(first)[1].end is EndState.STOPPED
 
 
 # Talking to it -------------------------------------------------------------------------------------------------------
