@@ -18,7 +18,7 @@ from saycan.robots.kitchen.spill import SpillCells, add_spill
 from saycan.robots.kitchen.state import StateReader, robot_place
 
 SETTLE_SECONDS = 0.4
-GRASP_BELOW_TOP = 0.03
+GRASP_BELOW_TOP = 0.016
 """How far below the top of a thing the pads take it, m."""
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from saycan.privileged import ObjectState, PrivilegedState
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep, wrap
 
-GRASP_BELOW_TOP = 0.03  # m below the top of a thing at which the fingertips take it
+GRASP_BELOW_TOP = 0.016  # m below the top of a thing at which the fingertips take it
 LIFTED = 0.18  # m over the surface at which the hand with the thing ends the skill
 YAW_LEVER = 0.08  # m; a yaw error of one radian counts as this much of a position error
 

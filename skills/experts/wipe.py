@@ -9,7 +9,7 @@ from saycan.skills.experts.drive import drive
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep
 from saycan.skills.experts.place import bottom
 
-PRESS = 0.002  # m that the hand aims below the surface, so that the sponge presses on it
+PRESS = 0.0005  # m that the hand aims below the surface, so that the sponge presses on it
 NEAR = 0.035  # m; cells within about this distance pull the sponge
 
 
@@ -27,7 +27,9 @@ def wipe(state: PrivilegedState, where: str) -> Target:
         return drive(state, base)
     to_do = next_cells(spill.cells, held.position) - held.position[:2]
     gap = bottom(held) - float(surface.center[2])
-    height = smoothstep(float(np.linalg.norm(to_do)), 0.10, 0.20) * SAFE_ABOVE
+    sideways = float(np.linalg.norm(to_do))
+    low = smoothstep(gap, 0.06, 0.03)  # once down it stays down for the next cells; on the way it comes straight down
+    height = SAFE_ABOVE * (low * smoothstep(sideways, 0.10, 0.20) + (1.0 - low) * smoothstep(sideways, 0.01, 0.05))
     goal = state.ee_position + np.array([*to_do, height - gap - PRESS])
     return Target(goal, surface.dock[2] + 0.5 * np.pi, np.pi, 0.0, base, ee_step=0.03)
 
