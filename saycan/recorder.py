@@ -43,7 +43,7 @@ _STRIDE = 2
 _VIEWS = ((640, 480), (480, 360), (320, 240))
 """Sizes of the third-person picture, (width, height); a robot that draws slowly is asked for smaller ones."""
 
-_SLOW = 0.04
+_SLOW = 0.1
 """Seconds for one picture beyond which the next smaller size is taken."""
 
 Images = Mapping[str, NDArray[np.uint8]]
@@ -97,10 +97,10 @@ class Recorder:
                 thrown = None
                 if isinstance(event, Result):
                     event = replace(event, folder=str(self.folder))
-                self.note(event)
-                if isinstance(event, Result):
-                    self.close()  # whoever stops draining at the result finds the folder whole
                 try:
+                    self.note(event)  # inside, for Ctrl-C may well come while a picture is being taken
+                    if isinstance(event, Result):
+                        self.close()  # whoever stops draining at the result finds the folder whole
                     yield event
                 except GeneratorExit:
                     raise

@@ -1,0 +1,5 @@
+"""`python -m saycan` is `saycan`."""
+
+from saycan.cli import main
+
+main()

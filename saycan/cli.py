@@ -1,0 +1,283 @@
+"""The command line: `saycan`, `saycan run`, `saycan plan`, `saycan skills`, `saycan doctor`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from saycan._version import __version__
+from saycan.errors import BadInputError, SayCanError
+
+if TYPE_CHECKING:
+    from saycan.goals import Goal
+    from saycan.privileged import PrivilegedWorld
+
+app = typer.Typer(
+    help="Robots that do what they are told, in words. Without a command it opens a prompt to talk to the robot.",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Robot = Annotated[str, typer.Option(help='Whose hands: "kitchen" (MuJoCo), "fake", a plug-in, or module:attribute.')]
+Llm = Annotated[str, typer.Option(help='Who says what is useful: "gemma", "transformers:PATH", or module:attribute.')]
+Scene = Annotated[str | None, typer.Option(help='The simulated scene, in words: "pepsi can on table, spill on table".')]
+Seed = Annotated[int | None, typer.Option(help="Makes the simulated scene repeatable.", min=0)]
+MaxSteps = Annotated[int, typer.Option(help="Skills after which a run times out.", min=1)]
+Record = Annotated[Path, typer.Option(help="Where run folders are made.")]
+NoRecord = Annotated[bool, typer.Option("--no-record", help="Leave no run folder.")]
+Film = Annotated[bool, typer.Option("--video/--no-video", help="Whether the run folder gets a video.")]
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when something goes wrong.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the outcome to this file, as JSON.")]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Where a command writes: what it was asked for, and what went wrong."""
+
+    out: Console
+    err: Console
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"saycan {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        repl()
+
+
+@app.command()
+def repl(
+    robot: Robot = "kitchen",
+    llm: Llm = "gemma",
+    scene: Scene = None,
+    seed: Seed = None,
+    max_steps: MaxSteps = 20,
+    record: Record = Path("runs"),
+    no_record: NoRecord = False,
+    video: Film = True,
+    traceback: Traceback = False,
+) -> None:
+    """Open a prompt: plain words make the robot act, /help lists what else there is."""
+    with _telling(traceback) as screen:
+        from saycan.repl import Repl
+        from saycan.session import Setup
+
+        setup = Setup(robot, llm, scene, seed, max_steps, None if no_record else record, video)
+        Repl(setup, screen.out).run()
+
+
+@app.command()
+def run(
+    instruction: Annotated[str, typer.Argument(help='What to do, such as "clean the counter".')],
+    robot: Robot = "kitchen",
+    llm: Llm = "gemma",
+    scene: Scene = None,
+    seed: Seed = None,
+    goal: Annotated[
+        str | None, typer.Option(help="""Judge the run by the simulator's own state: 'clean("close counter")'.""")
+    ] = None,
+    max_steps: MaxSteps = 20,
+    record: Record = Path("runs"),
+    no_record: NoRecord = False,
+    video: Film = True,
+    json_file: Json = None,
+    traceback: Traceback = False,
+) -> None:
+    """Carry out an instruction.
+
+    Ends with 0 when the agent finished and, with --goal, the goal holds in the simulator's own state; else with 1, with
+    2 for input that cannot be used, with 130 after Ctrl-C.
+    """
+    with _telling(traceback) as screen:
+        from saycan import goals
+        from saycan.instruction import check_instruction
+        from saycan.live import RunView, show_run
+        from saycan.privileged import PrivilegedWorld
+        from saycan.session import Interrupts, Setup, load_planner, notice, opened
+        from saycan.step import EndState
+        from saycan.summary import as_record
+
+        instruction = check_instruction(instruction)
+        wanted = None if goal is None else goals.parse(goal)
+        setup = Setup(robot, llm, scene, seed, max_steps, None if no_record else record, video)
+        with opened(setup, screen.out) as agent:
+            world = agent.robot.driver
+            if wanted is not None and not isinstance(world, PrivilegedWorld):
+                raise BadInputError(f"--goal needs a simulator; robot {robot!r} gives no state away to judge it by")
+            load_planner(agent, setup, screen.out)
+            screen.out.print(Text(instruction, "bold"))
+            if notice(agent):
+                screen.out.print(Text(notice(agent), "yellow"), soft_wrap=True)
+            events = setup.start(agent, instruction)
+            with Interrupts(agent.stop, lambda line: screen.err.print(line, style="yellow")) as interrupts:
+                result = show_run(events, RunView(instruction, agent.robot.spec.rate), screen.out)
+            holds = None
+            if wanted is not None and isinstance(world, PrivilegedWorld):
+                holds = _judge(wanted, world, screen.out)
+        if result.folder is not None:
+            screen.out.print(Text(f"recorded in {result.folder}", "dim"), soft_wrap=True)
+        if json_file is not None:
+            record_ = as_record(result) | {"goal": goal, "goal_holds": holds, "robot": robot, "llm": llm}
+            _write_json(json_file, record_)
+        if interrupts.exit_code is not None:
+            raise typer.Exit(interrupts.exit_code)
+        raise typer.Exit(0 if result.end is EndState.FINISHED and holds is not False else 1)
+
+
+@app.command()
+def plan(
+    instruction: Annotated[str, typer.Argument(help='What to do, such as "clean the counter".')],
+    robot: Robot = "kitchen",
+    llm: Llm = "gemma",
+    scene: Scene = None,
+    seed: Seed = None,
+    options: Annotated[int, typer.Option(help="How many of the leading options to show.", min=1)] = 10,
+    figure: Annotated[Path | None, typer.Option(help="Also draw the decision into this PNG.")] = None,
+    json_file: Json = None,
+    traceback: Traceback = False,
+) -> None:
+    """Decide on the first step, and say why, without moving."""
+    with _telling(traceback) as screen:
+        from saycan.figure import save_decision
+        from saycan.instruction import check_instruction
+        from saycan.session import Setup, load_planner, notice, opened
+        from saycan.tables import decision_table
+
+        instruction = check_instruction(instruction)
+        setup = Setup(robot, llm, scene, seed, record=None)
+        with opened(setup, screen.out) as agent:
+            load_planner(agent, setup, screen.out)
+            with screen.out.status("deciding", spinner="dots"):
+                decision = agent.plan(instruction)
+            images = agent.robot.observe().images if figure is not None else {}
+            told = notice(agent)
+        screen.out.print(decision_table(decision, options, instruction), highlight=False)
+        times = f"say {decision.seconds_say:.2f} s, can {decision.seconds_can:.2f} s"
+        screen.out.print(f"{len(decision.skills)} options scored: {times}", style="dim", highlight=False)
+        if told:
+            screen.out.print(Text(told, "yellow"), soft_wrap=True)
+        if figure is not None:
+            _write(figure, lambda path: save_decision(path, decision, images, instruction=instruction))
+        if json_file is not None:
+            rows = [
+                {"skill": skill.phrase, "say": say, "can": can, "combined": combined, "log_say": log_say}
+                for skill, say, can, combined, log_say in zip(
+                    decision.skills,
+                    *(
+                        map(float, scores)
+                        for scores in (decision.say, decision.can, decision.combined, decision.log_say)
+                    ),
+                    strict=True,
+                )
+            ]
+            chosen = None if decision.skill is None else decision.skill.phrase
+            _write_json(json_file, {"instruction": instruction, "chosen": chosen, "options": rows})
+
+
+@app.command()
+def skills(robot: Robot = "kitchen", traceback: Traceback = False) -> None:
+    """List what the robot can be asked to do."""
+    with _telling(traceback) as screen:
+        from saycan.session import Setup, opened
+        from saycan.tables import skill_table
+
+        with opened(Setup(robot), screen.out) as agent:
+            library = agent.library
+        screen.out.print(skill_table(library), highlight=False)
+
+
+@app.command()
+def doctor(traceback: Traceback = False) -> None:
+    """Say what is installed, what works, and the one command that mends each gap."""
+    with _telling(traceback) as screen:
+        from saycan.doctor import examine, report
+
+        with screen.out.status("examining", spinner="dots"):
+            findings = examine()
+        screen.out.print(report(findings), highlight=False)
+        raise typer.Exit(1 if any(finding.needed and not finding.good for finding in findings) else 0)
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+@contextmanager
+def _telling(traceback: bool) -> Iterator[Screen]:
+    """Turn whatever goes wrong into one line on stderr and an exit code, unless the traceback was asked for."""
+    screen = Screen(Console(), Console(stderr=True))
+    _quieten(screen.err)
+    try:
+        yield screen
+    except (typer.Exit, typer.Abort):
+        raise
+    except KeyboardInterrupt:
+        screen.err.print("interrupted", style="yellow")
+        raise typer.Exit(130) from None
+    except SayCanError as error:
+        if traceback:
+            raise
+        screen.err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        raise typer.Exit(2 if isinstance(error, BadInputError) else 1) from None
+    except Exception as error:
+        if traceback:
+            raise
+        what = f"{type(error).__name__}: {error}"
+        line = Text.assemble(("error in saycan itself: ", "bold red"), what, "; --traceback shows where")
+        screen.err.print(line, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _quieten(err: Console) -> None:
+    """Our own warnings are shown as lines; the chatter of libraries is not."""
+    from rich.logging import RichHandler
+
+    ours = logging.getLogger("saycan")
+    if not ours.handlers:
+        ours.addHandler(RichHandler(console=err, show_time=False, show_path=False, markup=False))
+        ours.propagate = False
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+
+
+def _judge(goal: Goal, world: PrivilegedWorld, out: Console) -> bool:
+    """Whether the goal holds in the simulator's own state; prints the verdict, apart from the agent's own word."""
+    state = world.privileged_state()
+    holds = goal.holds(state)
+    verdict = ("holds", "bold green") if holds else ("does not hold", "bold red")
+    line = Text.assemble("goal ", (str(goal), "bold"), " ", verdict, " in the simulator's own state")
+    out.print(line, soft_wrap=True, highlight=False)
+    missing = [str(part) for part in goal.conjuncts() if not part.holds(state)]
+    if missing and len(goal.conjuncts()) > 1:
+        out.print(Text(f"  what is missing: {', '.join(missing)}"), soft_wrap=True, highlight=False)
+    return holds
+
+
+def _write_json(path: Path, record: object) -> None:
+    text = json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n"
+    _write(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path)
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be written: {error.strerror or error}; choose another file") from error

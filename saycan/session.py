@@ -1,0 +1,131 @@
+"""An agent for somebody at a terminal: opened by names, loaded while they watch, stopped by a signal, always closed."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from saycan import compose
+from saycan.agent import Agent
+from saycan.errors import BadInputError
+from saycan.parts import describe_parts, privileged_notice
+from saycan.privileged import Resettable
+from saycan.recorder import Recorder
+from saycan.step import Event, Result
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What was asked for on the command line.
+
+    Attributes:
+        robot, llm: Names, as `saycan.compose` knows them.
+        scene: Words that make the simulated scene; None for the robot's own.
+        seed: Makes the simulated scene repeatable; None for the robot's own.
+        max_steps: Skills after which a run times out.
+        record: Where run folders are made; None records nothing.
+        video: Whether to film.
+    """
+
+    robot: str = "kitchen"
+    llm: str = "gemma"
+    scene: str | None = None
+    seed: int | None = None
+    max_steps: int = 20
+    record: Path | None = Path("runs")
+    video: bool = True
+
+    def open(self) -> Agent:
+        """The agent; whoever opens it closes it with `close_agent`. Raises SayCanError."""
+        robot = compose.make_robot(self.robot)
+        try:
+            if self.scene is not None or self.seed is not None:
+                if not isinstance(robot, Resettable):
+                    raise BadInputError(
+                        f"robot {self.robot!r} is no simulator, so it takes no --scene and no --seed; leave them out"
+                    )
+                robot.reset(self.scene, self.seed)
+            return Agent(robot, llm=self.llm, max_steps=self.max_steps, record=None)
+        except BaseException:
+            robot.close()
+            raise
+
+    def start(self, agent: Agent, instruction: str) -> Generator[Event, None, Result]:
+        """A run's events, recorded when that is wanted. Raises SayCanError before anything moves."""
+        events = agent.stream(instruction)
+        if self.record is None:
+            return events
+        return Recorder(self.record, instruction, agent, video=self.video).watch(events)
+
+
+def close_agent(agent: Agent) -> None:
+    """Hold the robot and release it, which a session's agent leaves to whoever opened it."""
+    agent.close()
+    agent.robot.close()
+
+
+@contextmanager
+def opened(setup: Setup, console: Console) -> Iterator[Agent]:
+    """The agent of a setup, closed on every way out. Raises SayCanError."""
+    with console.status(f"setting up the robot {setup.robot}", spinner="dots"):
+        agent = setup.open()
+    try:
+        yield agent
+    finally:
+        close_agent(agent)
+
+
+def load_planner(agent: Agent, setup: Setup, console: Console) -> None:
+    """Load the language model while somebody watches. Raises SayCanError."""
+    if setup.llm == "gemma" and compose.probe("gemma") is None:
+        _ = agent.planner  # unpacked at its first use, with a progress bar of its own
+        return
+    with console.status(f"loading the language model {setup.llm}", spinner="dots"):
+        _ = agent.planner
+
+
+def notice(agent: Agent) -> str:
+    """One line about privileged parts, or an empty one."""
+    return privileged_notice(describe_parts(agent))
+
+
+class Interrupts:
+    """Ctrl-C (and a request to terminate) while a run goes on: the first stops it, the second ends it at once.
+
+    Either way the robot is held: by the run, within one control period, or by its generator as it is closed.
+
+    Args:
+        stop: Called at the first.
+        tell: Called with a line for the user.
+
+    Attributes:
+        exit_code: What a shell expects after the first signal: 130 for Ctrl-C; None when there was none.
+    """
+
+    def __init__(self, stop: Callable[[], None], tell: Callable[[str], None]) -> None:
+        self._stop, self._tell = stop, tell
+        self._before: dict[int, Any] = {}
+        self.exit_code: int | None = None
+
+    def __enter__(self) -> Interrupts:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if self.exit_code is not None:
+            raise KeyboardInterrupt
+        self.exit_code = 128 + number
+        self._stop()
+        self._tell("stopping: the robot is held within one control period; once more to end at once")
