@@ -19,7 +19,7 @@ from saycan.robots.kitchen.gl import GlRenderer, find_gl
 from saycan.robots.kitchen.shapes import Group
 
 _DRAWN = np.array([group != Group.COLLISION and group in [*Group] for group in range(6)], dtype=np.uint8)
-_MOST_RAYS = 40_000  # for one picture of the view, about 60 ms; larger ones are drawn with larger pixels
+_MOST_RAYS = 80_000  # for one picture of the view, about 30 ms; larger ones are drawn with larger pixels
 _SKY_LOW, _SKY_HIGH = np.array([0.80, 0.84, 0.88]), np.array([0.62, 0.72, 0.84])
 
 

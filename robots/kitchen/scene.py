@@ -143,6 +143,9 @@ def parse_scene(text: str) -> Scene:
         raise SceneError("a scene needs words, found none; try 'pepsi can on table, spill on close counter'")
     if len(text) > LONGEST_TEXT:
         raise SceneError(f"a scene takes at most {LONGEST_TEXT} characters, found {len(text)}")
+    control = next((letter for letter in text if not (letter.isprintable() or letter.isspace())), None)
+    if control is not None:
+        raise SceneError(f"a scene cannot hold control characters, found {control!r}; write it in plain words")
     try:
         return _Reader(text).scene()
     except UnknownNameError as error:
@@ -157,7 +160,7 @@ _WRAPPINGS = re.compile(r"^(?:cans?|bottles?|bags?|packs?) of ")
 _IN_HAND = re.compile(r"^(?:robot )?(?:with |holding |holds )?(.+?) in (?:its |the |your )?(?:hand|gripper)$")
 _HOLDING = re.compile(r"^(?:robot )?(?:holding|holds) (.+)$")
 _START = re.compile(r"^(?:robot )?(?:starts? )?(?:at|with|in front of|near|by|next to) (.+)$")
-_SPILL = re.compile(r"^(?:a |the )?(?:spill|spilled \w+|puddle)(?: (?:on|at) (.+))?$")
+_SPILL = re.compile(r"^(?:a |the )?(?:spill|puddle)(?: (?:on top of|on|at|in|with) (.+))?$")
 _DRAWER = re.compile(r"^(?:the )?(?:top )?drawer (?:is )?(?:(half|\d{1,3} ?%)[ -])?(open|opened|closed|shut)$")
 _PREPOSITION = re.compile(r" (?:on top of|on|at|in|inside|with|near|by|next to) ")
 _NOTHING = re.compile(r"^(?:nothing|empty|nav only|navigation only|no objects|(?:the )?.+ (?:is )?empty)$")

@@ -21,7 +21,9 @@ def build_world() -> BuildWorld:
     """Compiles a scene without a robot, so that these tests do not depend on one."""
 
     def build(scene: str | Scene, seed: int = 0) -> World:
-        arrangement = place_objects(parse_scene(scene) if isinstance(scene, str) else scene, np.random.default_rng(seed))
+        arrangement = place_objects(
+            parse_scene(scene) if isinstance(scene, str) else scene, np.random.default_rng(seed)
+        )
         spec = mujoco.MjSpec()
         spec.option.timestep = 0.004
         spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
