@@ -3,6 +3,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 import pytest
+
 from saycan import check_robot
 from saycan.action import Action
 from saycan.errors import BadInputError, RobotError, SceneError, UnknownNameError

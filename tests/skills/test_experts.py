@@ -1,0 +1,105 @@
+"""Every skill kind once, in physics; asserted on where things are afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from saycan.action import Action
+from saycan.errors import PolicyError
+from saycan.goals import parse
+from saycan.robots.kitchen import Kitchen
+from saycan.skill import Skill
+from saycan.skills.experts import PrivilegedExperts
+from saycan.skills.experts.motion import soft_step, wrap, yaw_pull
+from saycan.skills.kitchen import kitchen_library
+
+LIBRARY = kitchen_library()
+
+CASES = [
+    ("with operator, apple on far counter", "find the apple", 'robot_at("far counter")'),
+    ("with operator", "go to the table", 'robot_at("table")'),
+    ("at table, coke can and pepsi can on table", "pick up the coke can", 'holding("coke can")'),
+    ("at table, rice chips on table", "pick up the rice chips", 'holding("rice chips")'),
+    ("at far counter, energy bar on far counter", "pick up the energy bar", 'holding("energy bar")'),
+    ("at close counter, apple in hand, tea on table", "place the apple on the table", 'at("apple", "table")'),
+    ("at table, water bottle in hand", "put down the water bottle", 'at("water bottle", "table")'),
+    ("at close counter, orange in hand", "put the orange in the trash can", 'at("orange", "trash can")'),
+    ("at far counter, tea in hand", "bring the tea to the operator", 'at("tea", "operator")'),
+    ("at table, sponge in hand, spill on close counter", "wipe the close counter with the sponge", 'clean("close counter")'),
+    ("at table", "open the drawer", 'open("drawer")'),
+    ("at drawer, drawer open", "close the drawer", 'not open("drawer")'),
+    ("at table, sponge in hand, drawer open", "place the sponge in the drawer", 'at("sponge", "drawer")'),
+]  # fmt: skip
+
+
+def run(kitchen: Kitchen, phrase: str, noise: float = 0.0) -> list[Action]:
+    skill, experts, actions = LIBRARY.find(phrase), PrivilegedExperts(kitchen), []
+    rng = np.random.default_rng(0)
+    for _ in range(round(skill.seconds * kitchen.spec.rate)):
+        action = experts.act(kitchen.observe(), skill)
+        actions.append(action)
+        if action.terminate:
+            return actions
+        jolt = noise * rng.standard_normal(6) * [1, 1, 1, 3, 3, 3]
+        kitchen.apply(Action(action.ee_delta + jolt, action.gripper, action.base_delta))
+    raise AssertionError(f"{phrase!r} did not end in {skill.seconds} s")
+
+
+@pytest.mark.parametrize(("scene", "phrase", "goal"), CASES, ids=[phrase for _, phrase, _ in CASES])
+def test_does_what_its_phrase_says(scene: str, phrase: str, goal: str) -> None:
+    kitchen = Kitchen(scene, seed=11, cameras=())
+    assert not parse(goal).holds(kitchen.privileged_state())
+    run(kitchen, phrase)
+    assert parse(goal).holds(kitchen.privileged_state())
+
+
+def test_recovers_from_noise_on_its_actions() -> None:
+    kitchen = Kitchen("at table, coke can, apple and sponge on table", seed=2, cameras=())
+    run(kitchen, "pick up the sponge", noise=0.006)
+    assert kitchen.privileged_state().held == "sponge"
+
+
+def test_is_a_function_of_the_state_alone() -> None:
+    kitchen = Kitchen("at table, coke can on table", cameras=())
+    skill, used, fresh = LIBRARY.find("pick up the coke can"), PrivilegedExperts(kitchen), PrivilegedExperts(kitchen)
+    for _ in range(12):
+        observation = kitchen.observe()
+        action = used.act(observation, skill)
+        assert (action.to_vector() == fresh.act(observation, skill).to_vector()).all()
+        kitchen.apply(action)
+
+
+def test_its_commands_do_not_jump_on_the_way() -> None:
+    kitchen = Kitchen("at table, coke can and tea on table", seed=4, cameras=())
+    actions = run(kitchen, "pick up the coke can")[:-1]
+    moves = np.array([action.ee_delta[:3] for action in actions])
+    assert np.linalg.norm(moves, axis=1).max() <= 0.05
+    assert np.linalg.norm(np.diff(moves, axis=0), axis=1).max() < 0.04  # a full stop to lift is the largest change
+
+
+def test_pulls_of_yaw_are_continuous_over_the_circle() -> None:
+    for period in (np.pi, np.pi / 3):
+        errors = np.linspace(-np.pi, np.pi, 20_001)
+        pulls = np.array([yaw_pull(error, period) for error in errors])
+        assert np.abs(np.diff(pulls)).max() < 0.02
+        near = np.abs(errors) < 0.3 * period
+        assert pulls[near] == pytest.approx(errors[near])
+
+
+def test_steps_are_soft_limited() -> None:
+    assert np.linalg.norm(soft_step(np.array([10.0, 0, 0]), 0.03)) == pytest.approx(0.03, rel=1e-3)
+    assert soft_step(np.array([1e-4, 0, 0]), 0.03)[0] == pytest.approx(0.6e-4, rel=1e-3)
+    assert wrap(3.5 * np.pi) == pytest.approx(-0.5 * np.pi)
+
+
+def test_what_cannot_be_done_ends_at_once_and_drops_nothing() -> None:
+    kitchen = Kitchen("at table, coke can in hand, apple on far counter", cameras=())
+    for phrase in ("pick up the apple", "find the tea", "open the drawer", "wipe the table with the sponge"):
+        assert len(run(kitchen, phrase)) <= 2
+    assert kitchen.privileged_state().held == "coke can"
+
+
+def test_a_verb_without_an_expert_is_named() -> None:
+    with pytest.raises(PolicyError, match="juggle"):
+        PrivilegedExperts(Kitchen("nothing", cameras=())).reset(Skill("juggle the apples", "juggle"))
