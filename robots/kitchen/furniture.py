@@ -135,7 +135,7 @@ def _add_wall_pieces(world: Any) -> None:
     """A window and tiles over the close counter, and a picture: landmarks for whoever looks around."""
     add_box(world, (1.10, 0.02, 0.62), (0.0, 1.79, 1.52), (0.93, 0.93, 0.91), collides=False)
     add_box(world, (0.98, 0.03, 0.50), (0.0, 1.79, 1.52), (0.60, 0.79, 0.93), collides=False)
-    add_box(world, (1.20, 0.02, 0.34), (0.0, 1.795, 0.98), (0.70, 0.77, 0.74), collides=False)
+    add_box(world, (1.20, 0.004, 0.34), (0.0, 1.798, 0.98), (0.70, 0.77, 0.74), collides=False)
     add_box(world, (0.02, 0.60, 0.44), (1.99, 0.0, 1.50), (0.86, 0.62, 0.30), collides=False)
 
 

@@ -124,7 +124,7 @@ class GlRenderer:
         width, height = self.size
         picture = np.empty((height, width, 3), np.uint8)
         mujoco.mjr_readPixels(picture, None, self._area, self._drawing)
-        return np.flipud(picture)
+        return np.ascontiguousarray(np.flipud(picture))  # GL counts rows from below
 
     def close(self) -> None:
         """Release the context. Idempotent."""
