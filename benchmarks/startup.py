@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, sleep
@@ -42,9 +43,9 @@ def time_import(statement: str) -> float:
     return statistics.median(float(_output(sys.executable, "-c", script)) for _ in range(IMPORTS))
 
 
-def time_demo(folder: Path, scene: str) -> Run:
+def time_demo(folder: Path, options: Sequence[str]) -> Run:
     """Run the demo once. Exits when it does not reach its goal."""
-    command = [*COMMAND, "run", INSTRUCTION, "--scene", scene, "--goal", GOAL]
+    command = [*COMMAND, "run", INSTRUCTION, "--goal", GOAL, *options]
     log = folder / "log.txt"
     began = perf_counter()
     with log.open("wb") as output:
@@ -89,19 +90,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="file to write the rows to")
     parser.add_argument("--scene", default="spill on close counter, sponge on close counter", help="the demo's scene")
+    parser.add_argument("--llm", default="gemma", help="the language model")
     parser.add_argument("--runs", type=int, default=1, help="runs of the demo; their medians are reported")
     arguments = parser.parse_args()
 
     rows = [Row(name, time_import(name), "s") for name in ("import saycan", "from saycan import Agent")]
+    options = ("--scene", arguments.scene, "--llm", arguments.llm)
     with tempfile.TemporaryDirectory() as name:
-        _output(
-            *COMMAND, "plan", INSTRUCTION, "--scene", arguments.scene
-        )  # converts the model where that is to be done
+        _output(*COMMAND, "plan", INSTRUCTION, *options)  # converts the model if it is not
         runs = []
         for index in range(arguments.runs):
             folder = Path(name) / str(index)
             folder.mkdir()
-            runs.append(time_demo(folder, arguments.scene))
+            runs.append(time_demo(folder, options))
     rows += [
         Row("first action", statistics.median(run.first_action for run in runs), "s"),
         Row("demo", statistics.median(run.seconds for run in runs), "s"),
