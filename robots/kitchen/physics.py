@@ -18,8 +18,8 @@ from saycan.robots.kitchen.spill import SpillCells, add_spill
 from saycan.robots.kitchen.state import StateReader, robot_place
 
 SETTLE_SECONDS = 0.4
-GRASP_BELOW_TOP = 0.016
-"""How far below the top of a thing the pads take it, m."""
+GRASP_BELOW_TOP = 0.03
+"""How far below the top of a thing the pads take it, m; of a flat one 0.36 of its height."""
 
 
 class Physics:
@@ -123,7 +123,7 @@ class Physics:
         site = self.model.site("ee").id
         rotation = self.data.site_xmat[site].reshape(3, 3)
         yaw = float(np.arctan2(rotation[1, 1], rotation[0, 1])) - model.grasp_yaw
-        below = max(0.5 * model.size[2] - GRASP_BELOW_TOP, 0.0)
+        below = max(0.5 * model.size[2] - min(GRASP_BELOW_TOP, 0.36 * model.size[2]), 0.0)
         target = np.concatenate([self.data.site_xpos[site] - [0, 0, below], yaw_quaternion(yaw)])
         self._controller.gripper = 0.0
         self._controller.hold(self.data)

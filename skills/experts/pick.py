@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from saycan.privileged import ObjectState, PrivilegedState
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep, wrap
 
-GRASP_BELOW_TOP = 0.016  # m below the top of a thing at which the fingertips take it
 LIFTED = 0.18  # m over the surface at which the hand with the thing ends the skill
 YAW_LEVER = 0.08  # m; a yaw error of one radian counts as this much of a position error
+UPRIGHT = 0.95  # cosine of the tilt up to which a thing counts as standing
+
+
+@dataclass(frozen=True, eq=False)
+class Grasp:
+    """Where and how the fingers close.
+
+    Attributes:
+        point: (3,) middle between the fingertips, map frame, m.
+        yaw: Direction in which they close, map frame, rad.
+        period: Every multiple of it added to `yaw` is as good.
+        width: Of the thing in that direction, m.
+    """
+
+    point: Vector
+    yaw: float
+    period: float
+    width: float
 
 
 def pick(state: PrivilegedState, name: str) -> Target:
@@ -23,9 +42,11 @@ def pick(state: PrivilegedState, name: str) -> Target:
         up = np.array([*state.ee_position[:2], safe])
         lifted = thing.place is None and float(state.ee_position[2]) > place.rim + LIFTED
         return Target(up, state.ee_yaw, gripper=0.0, terminate=lifted)
-    yaw = thing.yaw + thing.grasp_yaw
-    position, gripper = reach(state, grasp_point(thing), yaw, thing.grasp_period, safe)
-    return Target(position, yaw, thing.grasp_period, gripper, base_before(place, thing.position))
+    grasp = grasp_of(thing)
+    if grasp.width > state.gripper_width:
+        return Target(terminate=True)
+    position, gripper = reach(state, grasp.point, grasp.yaw, grasp.period, safe)
+    return Target(position, grasp.yaw, grasp.period, gripper, base_before(place, thing.position))
 
 
 def nearest(state: PrivilegedState, name: str) -> ObjectState | None:
@@ -36,10 +57,35 @@ def nearest(state: PrivilegedState, name: str) -> ObjectState | None:
     return min(here, key=lambda thing: (not thing.held, float(np.linalg.norm(thing.position - state.ee_position))))
 
 
-def grasp_point(thing: ObjectState) -> Vector:
-    """(3,) where the fingertips close on a thing: near its top, never below its middle."""
-    above = max(0.5 * float(thing.size[2]) - GRASP_BELOW_TOP, 0.0)
-    return np.asarray(thing.position + np.array([0.0, 0.0, above]))
+def grasp_of(thing: ObjectState) -> Grasp:
+    """From above, near the top but never below the middle; of a thing that has toppled, across its narrower side."""
+    axes = axes_of(thing)
+    vertical = int(np.argmax(np.abs(axes[2])))
+    height = float(np.abs(axes[2]) @ thing.size)
+    below_top = min(0.03, 0.36 * height)
+    point = np.asarray(thing.position + np.array([0.0, 0.0, max(0.5 * height - below_top, 0.0)]))
+    if vertical == 2 and abs(axes[2, 2]) > UPRIGHT:
+        return Grasp(point, thing.yaw + thing.grasp_yaw, thing.grasp_period, float(thing.size[:2].min()))
+    narrow = min((axis for axis in range(3) if axis != vertical), key=lambda axis: float(thing.size[axis]))
+    yaw = float(np.arctan2(axes[1, narrow], axes[0, narrow]))
+    return Grasp(point, yaw, np.pi, float(thing.size[narrow]))
+
+
+def axes_of(thing: ObjectState) -> Vector:
+    """(3, 3) rotation matrix of a thing; its columns are its own axes in the map frame."""
+    w, x, y, z = thing.quaternion
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def bottom_of(thing: ObjectState) -> float:
+    """Height z of the lowest point of a thing's box, m."""
+    return float(thing.position[2]) - 0.5 * float(np.abs(axes_of(thing)[2]) @ thing.size)
 
 
 def reach(state: PrivilegedState, grasp: Vector, yaw: float, period: float, safe: float) -> tuple[Vector, float]:

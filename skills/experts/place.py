@@ -15,6 +15,7 @@ from saycan.skills.experts.motion import (
     from_across_and_deep,
     smoothstep,
 )
+from saycan.skills.experts.pick import bottom_of
 
 CLEARANCE = 0.15  # m between the middles of what stands there and of what is put there: room for the open hand
 SPOTS_ACROSS = np.array([0.0, 0.16, -0.16, 0.32, -0.32])
@@ -33,14 +34,14 @@ def place(state: PrivilegedState, name: str, where: str) -> Target:
     spot = free_spot(state, spot_place, held)
     if state.robot_place != where:
         return drive(state, base_before(spot_place, spot))
-    below = float(state.ee_position[2]) - bottom(held)  # from the fingertips down to the thing's lowest point
+    below = float(state.ee_position[2]) - bottom_of(held)  # from the fingertips down to the thing's lowest point
     floor = spot_place.rim if spot_place.kind == "bin" else float(spot_place.center[2])
     rest = floor + DROP_HEIGHT.get(spot_place.kind, 0.0)
     safe = max(spot_place.rim + SAFE_ABOVE, rest + below)
     goal = np.array([*(spot - held.position[:2] + state.ee_position[:2]), rest + below])
     sideways = float(np.linalg.norm(spot - held.position[:2]))
     goal[2] += smoothstep(sideways, 0.012, 0.05) * max(safe - float(goal[2]), 0.0)
-    gap = bottom(held) - rest
+    gap = bottom_of(held) - rest
     gripper = smoothstep(float(np.hypot(gap, 0.3 * sideways)), 0.010, 0.005)
     return Target(goal, gripper=gripper, base=base_before(spot_place, spot), ee_step=0.025)
 
@@ -73,13 +74,6 @@ def free_spot(state: PrivilegedState, where: PlaceState, held: ObjectState) -> V
     best = next((spot for spot, free in zip(spots, room, strict=True) if free >= CLEARANCE), None)
     spot = spots[int(np.argmax(room))] if best is None else best
     return from_across_and_deep(where, *spot)
-
-
-def bottom(thing: ObjectState) -> float:
-    """Height z of the lowest point of a thing's box."""
-    w, x, y, z = thing.quaternion
-    row = np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])
-    return float(thing.position[2]) - 0.5 * float(np.abs(row) @ thing.size)
 
 
 def _stands(thing: ObjectState, where: PlaceState, held: ObjectState) -> bool:

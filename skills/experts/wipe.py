@@ -7,7 +7,7 @@ import numpy as np
 from saycan.privileged import PrivilegedState
 from saycan.skills.experts.drive import drive
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep
-from saycan.skills.experts.place import bottom
+from saycan.skills.experts.pick import bottom_of
 
 PRESS = 0.0005  # m that the hand aims below the surface, so that the sponge presses on it
 NEAR = 0.035  # m; cells within about this distance pull the sponge
@@ -26,7 +26,7 @@ def wipe(state: PrivilegedState, where: str) -> Target:
     if state.robot_place != where:
         return drive(state, base)
     to_do = next_cells(spill.cells, held.position) - held.position[:2]
-    gap = bottom(held) - float(surface.center[2])
+    gap = bottom_of(held) - float(surface.center[2])
     sideways = float(np.linalg.norm(to_do))
     low = smoothstep(gap, 0.06, 0.03)  # once down it stays down for the next cells; on the way it comes straight down
     height = SAFE_ABOVE * (low * smoothstep(sideways, 0.10, 0.20) + (1.0 - low) * smoothstep(sideways, 0.01, 0.05))
