@@ -32,8 +32,7 @@ $(READY): pyproject.toml
 	@echo "Ready: $$($(BIN)/python --version), $$(du -sh $(VENV) | cut -f1) in $(VENV)"
 
 demo: $(READY)
-	@$(BIN)/saycan run "clean the counter" --scene "spill on close counter, sponge on close counter" \
-		--goal 'clean("close counter")'
+	@$(BIN)/saycan run "clean the counter" --goal 'clean("close counter")'
 
 test: $(READY)
 	@$(BIN)/python -m pytest

@@ -89,13 +89,13 @@ def main() -> None:
     """Measure, print the table, write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="file to write the rows to")
-    parser.add_argument("--scene", default="spill on close counter, sponge on close counter", help="the demo's scene")
+    parser.add_argument("--scene", help="another scene than the demo's")
     parser.add_argument("--llm", default="gemma", help="the language model")
     parser.add_argument("--runs", type=int, default=1, help="runs of the demo; their medians are reported")
     arguments = parser.parse_args()
 
     rows = [Row(name, time_import(name), "s") for name in ("import saycan", "from saycan import Agent")]
-    options = ("--scene", arguments.scene, "--llm", arguments.llm)
+    options = ["--llm", arguments.llm, *(["--scene", arguments.scene] if arguments.scene else [])]
     with tempfile.TemporaryDirectory() as name:
         _output(*COMMAND, "plan", INSTRUCTION, *options)  # converts the model if it is not
         runs = []
