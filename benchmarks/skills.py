@@ -52,7 +52,7 @@ def skill_of(verb: str, seed: int) -> Skill:
     """The phrase of a verb that belongs to a seed: all of them take turns, in a shuffled order."""
     phrases = [skill for skill in LIBRARY if skill.verb == verb]
     order = np.random.default_rng(len(phrases)).permutation(len(phrases))
-    return phrases[order[seed % len(phrases)]]
+    return phrases[int(order[seed % len(phrases)])]
 
 
 def run_episode(verb: str, seed: int, split: str, policy: str) -> Episode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from saycan.errors import BadInputError, UnknownNameError
 from saycan.skill import DONE, Skill
@@ -70,7 +71,11 @@ class SkillLibrary(Sequence[Skill]):
     def __len__(self) -> int:
         return len(self._order)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # the overloads of Sequence say no more than this
+    @overload
+    def __getitem__(self, index: int) -> Skill: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Skill, ...]: ...
+    def __getitem__(self, index: int | slice) -> Skill | tuple[Skill, ...]:
         return self._order[index]
 
     def __contains__(self, item: object) -> bool:

@@ -54,7 +54,7 @@ class Kitchen:
         self,
         scene: str | Scene | None = None,
         seed: int = 0,
-        image_size: int = 96,
+        image_size: int = 64,
         cameras: Sequence[str] = CAMERAS,
         rate: float = 10.0,
     ) -> None:
@@ -83,7 +83,8 @@ class Kitchen:
         seed = self.seed if seed is None else seed
         physics = Physics(place_objects(scene, np.random.default_rng(seed)), self._rate)
         scene.appearance.paint(physics.model)
-        self.scene, self.seed = scene, seed
+        self.scene: Scene = scene
+        self.seed: int = seed
         self._physics = physics
         self._renderer = RayRenderer(physics.model, self._size, self._size, scene.appearance)
         if self._view is not None:

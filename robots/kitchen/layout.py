@@ -13,6 +13,7 @@ The free floor in the middle is convex: every dock lies in it, and a straight li
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,29 +50,36 @@ class PlaceLayout:
     height: float
     standoff: float = STANDOFF
 
-    @property
+    @cached_property
     def forward(self) -> NDArray[np.float64]:
         """(2,) unit vector from the dock towards the place."""
-        return np.array([np.cos(self.yaw), np.sin(self.yaw)])
+        return _constant(np.cos(self.yaw), np.sin(self.yaw))
 
-    @property
+    @cached_property
     def left(self) -> NDArray[np.float64]:
         """(2,) unit vector to the left, seen from the dock."""
-        return np.array([-np.sin(self.yaw), np.cos(self.yaw)])
+        return _constant(-np.sin(self.yaw), np.cos(self.yaw))
 
-    @property
+    @cached_property
     def dock(self) -> NDArray[np.float64]:
         """(3,) base pose (x, y, yaw)."""
-        return np.array([*(np.array(self.front) - self.standoff * self.forward), self.yaw])
+        return _constant(*(np.array(self.front) - self.standoff * self.forward), self.yaw)
 
-    @property
+    @cached_property
     def center(self) -> NDArray[np.float64]:
         """(3,) middle of the top."""
-        return np.array([*(np.array(self.front) + 0.5 * self.depth * self.forward), self.height])
+        return _constant(*(np.array(self.front) + 0.5 * self.depth * self.forward), self.height)
 
     def point(self, across: float, deep: float) -> NDArray[np.float64]:
         """(2,) map position `across` m to the left of the middle and `deep` m behind the front edge."""
         return np.asarray(self.front + across * self.left + deep * self.forward)
+
+
+def _constant(*values: float) -> NDArray[np.float64]:
+    """An array that is shared and so must not be written to."""
+    array = np.array(values)
+    array.flags.writeable = False
+    return array
 
 
 _DIAGONAL = float(np.sqrt(0.5))

@@ -51,11 +51,12 @@ class StateReader:
         held = self.held(data)
         rotation = data.site_xmat[self._site].reshape(3, 3)
         drawer = PLACES["drawer"]
+        places = {**_PLACES, drawer.name: _drawer_place(drawer, opening)}
         return PrivilegedState(
             objects=tuple(
-                self._object(data, id, model, body, id == held, opening) for id, (model, body) in self._things.items()
+                self._object(data, id, model, body, id == held, places) for id, (model, body) in self._things.items()
             ),
-            places={name: _place(place, opening) for name, place in PLACES.items()},
+            places=places,
             spills=spills,
             drawers=(
                 DrawerState(
@@ -83,8 +84,9 @@ class StateReader:
     def held(self, data: mujoco.MjData) -> str | None:
         """id of the thing that both pads press on."""
         pairs = data.contact.geom[: data.ncon]
+        left, right = self._pads
         touched: list[dict[int, float]] = [{}, {}]
-        for index in np.flatnonzero(np.isin(pairs, self._pads).any(axis=1)):
+        for index in np.flatnonzero(((pairs == left) | (pairs == right)).any(axis=1)):
             first, second = (int(geom) for geom in pairs[index])
             pad, other = (first, second) if first in self._pads else (second, first)
             body = int(self._model.geom_bodyid[other])
@@ -100,7 +102,13 @@ class StateReader:
         return None
 
     def _object(
-        self, data: mujoco.MjData, id: str, model: ObjectModel, body: int, held: bool, drawer_opening: float
+        self,
+        data: mujoco.MjData,
+        id: str,
+        model: ObjectModel,
+        body: int,
+        held: bool,
+        places: Mapping[str, PlaceState],
     ) -> ObjectState:
         position = data.xpos[body].copy()
         size = np.array(model.size)
@@ -110,7 +118,7 @@ class StateReader:
             position=position,
             quaternion=data.xquat[body].copy(),
             size=size,
-            place=_resting_place(position, data.xmat[body].reshape(3, 3), size, held, drawer_opening),
+            place=_resting_place(position, data.xmat[body].reshape(3, 3), size, held, places),
             held=held,
             grasp_yaw=model.grasp_yaw,
             grasp_period=model.grasp_period,
@@ -127,13 +135,19 @@ def robot_place(base: NDArray[np.float64]) -> str | None:
     return None
 
 
-def _place(place: PlaceLayout, drawer_opening: float) -> PlaceState:
-    center, half_size, rim = place.center, np.array([place.half_across, 0.5 * place.depth]), place.height
-    if place.kind == "drawer":
-        middle = place.point(0.0, 0.02 + 0.5 * DRAWER_DEEP - drawer_opening)  # behind the panel
-        center, rim = np.array([*middle, DRAWER_FLOOR]), DRAWER_RIM
-        half_size = np.array([0.5 * DRAWER_ACROSS, 0.5 * DRAWER_DEEP])
-    return PlaceState(place.name, place.kind, place.dock, center, half_size, rim)
+def _drawer_place(place: PlaceLayout, opening: float) -> PlaceState:
+    """The inside of the drawer, which moves with it."""
+    middle = place.point(0.0, 0.02 + 0.5 * DRAWER_DEEP - opening)  # behind the panel
+    half_size = np.array([0.5 * DRAWER_ACROSS, 0.5 * DRAWER_DEEP])
+    return PlaceState(place.name, place.kind, place.dock, np.array([*middle, DRAWER_FLOOR]), half_size, DRAWER_RIM)
+
+
+_PLACES = {
+    place.name: PlaceState(
+        place.name, place.kind, place.dock, place.center, np.array([place.half_across, 0.5 * place.depth]), place.height
+    )
+    for place in PLACES.values()
+}
 
 
 def _resting_place(
@@ -141,15 +155,15 @@ def _resting_place(
     rotation: NDArray[np.float64],
     size: NDArray[np.float64],
     held: bool,
-    drawer_opening: float,
+    places: Mapping[str, PlaceState],
 ) -> str | None:
     """Where a thing is: on a top (or on what stands there, once it is let go), inside the bin or inside the drawer."""
-    bottom = position[2] - 0.5 * float(np.abs(rotation[2]) @ size)
-    for layout in PLACES.values():
-        place = _place(layout, drawer_opening)
+    bottom = float(position[2]) - 0.5 * float(np.abs(rotation[2]) @ size)
+    for name, place in places.items():
+        layout = PLACES[name]
         offset = position[:2] - place.center[:2]
-        inside = np.abs([offset @ layout.left, offset @ layout.forward]) <= place.half_size
-        if not inside.all():
+        across, deep = abs(float(offset @ layout.left)), abs(float(offset @ layout.forward))
+        if across > place.half_size[0] or deep > place.half_size[1]:
             continue
         if place.kind == "bin":
             rests = bottom >= BIN_FLOOR - 0.01 and position[2] < place.rim
@@ -158,5 +172,5 @@ def _resting_place(
         else:
             rests = place.rim - 0.01 <= bottom <= place.rim + (REST_HEIGHT if held else 0.25)
         if rests:
-            return place.name
+            return name
     return None
