@@ -101,8 +101,9 @@ def run(
 ) -> None:
     """Carry out an instruction.
 
-    Ends with 0 when the agent finished and, with --goal, the goal holds in the simulator's own state; else with 1, with
-    2 for input that cannot be used, with 130 after Ctrl-C.
+    Exit code 0: it finished, and a --goal holds in the simulator's own state.
+
+    Exit code 1: it did not. 2: the input cannot be used. 130: Ctrl-C.
     """
     with _telling(traceback) as screen:
         from saycan import goals
@@ -216,16 +217,16 @@ def doctor(traceback: Traceback = False) -> None:
 
 def main() -> None:
     """The entry point."""
-    app()
+    app(prog_name="saycan")
 
 
 @contextmanager
 def _telling(traceback: bool) -> Iterator[Screen]:
     """Turn whatever goes wrong into one line on stderr and an exit code, unless the traceback was asked for."""
     screen = Screen(Console(), Console(stderr=True))
-    _quieten(screen.err)
     try:
-        yield screen
+        with _quiet(screen.err):
+            yield screen
     except (typer.Exit, typer.Abort):
         raise
     except KeyboardInterrupt:
@@ -245,16 +246,26 @@ def _telling(traceback: bool) -> Iterator[Screen]:
         raise typer.Exit(1) from None
 
 
-def _quieten(err: Console) -> None:
+@contextmanager
+def _quiet(err: Console) -> Iterator[None]:
     """Our own warnings are shown as lines; the chatter of libraries is not."""
     from rich.logging import RichHandler
 
     ours = logging.getLogger("saycan")
-    if not ours.handlers:
-        ours.addHandler(RichHandler(console=err, show_time=False, show_path=False, markup=False))
-        ours.propagate = False
+    handler, before = RichHandler(console=err, show_time=False, show_path=False, markup=False), ours.propagate
+    ours.addHandler(handler)
+    ours.propagate = False
     logging.captureWarnings(True)
-    logging.getLogger("py.warnings").setLevel(logging.ERROR)
+    chatter = logging.getLogger("py.warnings")
+    level = chatter.level
+    chatter.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+        ours.propagate = before
+        logging.captureWarnings(False)
+        chatter.setLevel(level)
 
 
 def _judge(goal: Goal, world: PrivilegedWorld, out: Console) -> bool:

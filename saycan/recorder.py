@@ -44,7 +44,7 @@ _VIEWS = ((640, 480), (480, 360), (320, 240))
 """Sizes of the third-person picture, (width, height); a robot that draws slowly is asked for smaller ones."""
 
 _SLOW = 0.1
-"""Seconds for one picture beyond which the next smaller size is taken."""
+"""Seconds for one picture; when three in a row take longer, the next smaller size is taken."""
 
 Images = Mapping[str, NDArray[np.uint8]]
 
@@ -71,7 +71,7 @@ class Recorder:
         self._rate, self._filming = rate, video
         # A simulator's picture of itself is for people only, so it is not among the robot's four verbs.
         self._view: Any = getattr(getattr(robot, "driver", robot), "view", None)
-        self._view_size, self._views = 0, 0
+        self._view_size, self._slow_views, self._views = 0, 0, 0
         self._images: Images = {}
         self._pending: Decision | None = None
         self._caption = Caption(instruction)
@@ -228,10 +228,11 @@ class Recorder:
         if picture is None:
             self._view = None
             return {}
-        # The first picture pays for making the renderer; later ones tell how long a picture takes.
         self._views += 1
-        if self._views > 1 and perf_counter() - began > _SLOW and self._view_size + 1 < len(_VIEWS):
-            self._view_size += 1
+        # The first picture pays for making the renderer, and any single one may be slow for reasons of its own.
+        self._slow_views = self._slow_views + 1 if self._views > 1 and perf_counter() - began > _SLOW else 0
+        if self._slow_views == 3 and self._view_size + 1 < len(_VIEWS):
+            self._view_size, self._slow_views = self._view_size + 1, 0
         return {"view": picture}
 
     def _do(self, what: str, job: Callable[[], object]) -> None:

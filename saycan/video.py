@@ -18,10 +18,10 @@ from saycan.figure import font_path, legible
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
-WIDTH, HEIGHT, BAR = 640, 480, 80
-"""Pixels of the picture, and of the caption bar below it."""
+WIDTH, HEIGHT, BAR = 800, 480, 80
+"""Pixels of the picture with the cameras beside it, and of the caption bar below."""
 
-_INSET = 144  # height of a camera image laid into the picture
+_COLUMN = 160  # width of the column of camera images beside the picture
 _COLOURS = {"": "#9aa0a8", "succeeded": "#7fd08a", "failed": "#ff8a80", "timed out": "#ffc46b", "stopped": "#ffc46b"}
 
 # Fragments that are flushed as they end, and an encoder that keeps no frames back: a crash loses only the last of them.
@@ -51,7 +51,7 @@ class Caption:
 
 
 def compose(picture: Pixels | None, images: Mapping[str, Pixels], caption: Caption) -> Pixels:
-    """One frame, (HEIGHT + BAR, WIDTH, 3) uint8.
+    """One frame, (HEIGHT + BAR, WIDTH, 3) uint8: the picture with the cameras beside it, and the bar.
 
     Args:
         picture: Third-person picture (H, W, 3); None lays the cameras side by side instead.
@@ -62,12 +62,10 @@ def compose(picture: Pixels | None, images: Mapping[str, Pixels], caption: Capti
 
     frame = Image.new("RGB", (WIDTH, HEIGHT + BAR), "#14171c")
     if picture is not None:
-        _paste(frame, picture, (0, 0, WIDTH, HEIGHT))
-        for row, image in enumerate(list(images.values())[:3]):
-            width = round(_INSET * image.shape[1] / image.shape[0])
-            left, top = WIDTH - width - 10, 10 + row * (_INSET + 10)
-            frame.paste("#ffffff", (left - 2, top - 2, left + width + 2, top + _INSET + 2))
-            _paste(frame, image, (left, top, width, _INSET))
+        shown = list(images.values())[:3]
+        _paste(frame, picture, (0, 0, WIDTH - (_COLUMN if shown else 0), HEIGHT))
+        for row, image in enumerate(shown):
+            _paste(frame, image, (WIDTH - _COLUMN + 4, row * _COLUMN + 4, _COLUMN - 8, _COLUMN - 8))
     else:
         shown = list(images.values())[:4]
         for column, image in enumerate(shown):

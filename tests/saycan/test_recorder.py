@@ -191,7 +191,7 @@ def test_a_slow_view_is_asked_for_smaller_pictures(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("saycan.recorder._SLOW", -1.0)
     robot = PosingRobot()
     drain(Recorder(tmp_path, "go", robot).watch(make_run()))
-    assert [robot.asked.count(size) for size in ((640, 480), (480, 360))] == [2, 1]
+    assert [robot.asked.count(size) for size in ((640, 480), (480, 360))] == [4, 3]
     assert robot.asked[-1] == (320, 240)
 
 

@@ -52,8 +52,8 @@ def test_an_impossible_path_is_an_os_error(tmp_path: Path) -> None:
         Video(tmp_path / "nowhere" / "video.mp4")
 
 
-def test_picture_fills_the_frame_with_cameras_laid_into_it() -> None:
-    frame = compose(solid((200, 0, 0)), {"head": solid((0, 200, 0), 32, 32)}, Caption("go", progress=0.5))
+def test_the_cameras_stand_beside_the_picture() -> None:
+    frame = compose(solid((200, 0, 0), 480, 640), {"head": solid((0, 200, 0), 32, 32)}, Caption("go", progress=0.5))
     assert tuple(frame[10, 10]) == (200, 0, 0)
     assert tuple(frame[80, WIDTH - 80]) == (0, 200, 0)
     bar = frame[HEIGHT + 1]

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from saycan import __version__
+from saycan.action import Action
+from saycan.cli import app
+from saycan.robots.fake import FakeRobot
+
+SCRIPT = "scripted:go to the table|pick up the sponge"
+FAKE = ("--robot", "fake", "--llm", SCRIPT)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    yield
+
+
+def saycan(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+class Recording(FakeRobot):
+    """Keeps every robot that was made, so that a test can ask what became of it."""
+
+    made: list[FakeRobot] = []  # noqa: RUF012 - shared on purpose
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.made.append(self)
+
+
+class Interrupted(Recording):
+    """Somebody presses Ctrl-C while it moves."""
+
+    presses = 1
+
+    def apply(self, action: Action) -> Action:
+        sent = super().apply(action)
+        if len(self.actions) in range(5, 5 + self.presses):
+            os.kill(os.getpid(), signal.SIGINT)
+        return sent
+
+
+class InterruptedTwice(Interrupted):
+    presses = 2
+
+
+@pytest.fixture
+def made() -> Iterator[list[FakeRobot]]:
+    Recording.made.clear()
+    yield Recording.made
+    Recording.made.clear()
+
+
+def test_version() -> None:
+    result = saycan("--version")
+    assert (result.exit_code, result.stdout) == (0, f"saycan {__version__}\n")
+
+
+def test_a_run_ends_with_0_and_leaves_a_folder() -> None:
+    result = saycan("run", "clean the table", *FAKE, "--json", "out/run.json")
+    assert result.exit_code == 0, result.output
+    assert "finished: the planner chose done" in result.stdout
+    assert "privileged: " in result.stdout
+    written = json.loads(Path("out/run.json").read_text())
+    assert written["plan"] == ["go to the table", "pick up the sponge"]
+    assert (written["goal"], written["goal_holds"]) == (None, None)
+    folder = Path(written["folder"])
+    assert folder.parent == Path("runs")
+    assert (folder / "summary.md").is_file()
+    assert f"recorded in {folder}" in result.stdout
+
+
+def test_no_record_leaves_nothing() -> None:
+    assert saycan("run", "clean the table", *FAKE, "--no-record").exit_code == 0
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(("goal", "code"), [('holding("sponge")', 0), ('holding("sponge") and visited("drawer")', 1)])
+def test_the_goal_decides_the_exit_code_whatever_the_agent_says(goal: str, code: int) -> None:
+    result = saycan("run", "hold the sponge", *FAKE, "--no-record", "--goal", goal, "--json", "run.json")
+    assert "finished" in result.stdout
+    assert result.exit_code == code
+    assert ("does not hold in the simulator" in result.stdout) == bool(code)
+    assert json.loads(Path("run.json").read_text())["goal_holds"] is not bool(code)
+    if code:
+        assert 'what is missing: visited("drawer")' in result.stdout
+
+
+def test_a_run_that_does_not_finish_ends_with_1() -> None:
+    result = saycan("run", "clean the table", *FAKE, "--no-record", "--max-steps", "1")
+    assert result.exit_code == 1
+    assert "timed out: not done after 1 steps" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("run", ""), "the instruction is empty"),
+        (("run", "a" * 10_000), "10000 characters"),
+        (("run", "go\x07"), "control character"),
+        (("run", "go", "--robot", "kitchn"), "Did you mean 'kitchen'?"),
+        (("run", "go", "--robot", "fake", "--llm", "gema"), "Did you mean 'gemma'?"),
+        (("run", "go", *FAKE, "--goal", "at(coke"), "goal"),
+        (("run", "go", *FAKE, "--goal", 'at("unicorn", "table")'), "unicorn"),
+        (("run", "go", *FAKE, "--scene", "pepsi can on table"), "scene"),
+        (("run", "go", "--max-steps", "0"), "max-steps"),
+        (("plan", " "), "the instruction is empty"),
+        (("skills", "--robot", "x"), "unknown robot"),
+        (("frobnicate",), "frobnicate"),
+    ],
+)
+def test_bad_input_is_told_shortly_with_exit_code_2(arguments: tuple[str, ...], part: str) -> None:
+    result = saycan(*arguments)
+    assert result.exit_code == 2, result.output
+    assert part in result.stderr
+    assert "Traceback" not in result.output
+    if "Usage" not in result.stderr:
+        assert result.stderr.startswith("error: ")
+        assert len(result.stderr.splitlines()) <= 4  # a goal is shown with a mark where it goes wrong
+
+
+def test_a_missing_part_ends_with_1_and_traceback_shows_where() -> None:
+    arguments = ("run", "go", "--robot", "no_such_module:Robot")
+    result = saycan(*arguments)
+    assert result.exit_code == 1
+    assert "pip install" in result.stderr
+    assert "Traceback" not in result.output
+    assert type(saycan(*arguments, "--traceback").exception).__name__ == "MissingPartError"
+
+
+def test_an_error_of_our_own_making_is_told_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("saycan.session.Setup.open", broken)
+    result = saycan("skills")
+    assert result.exit_code == 1
+    assert "error in saycan itself: ZeroDivisionError: oops" in result.stderr
+
+
+@pytest.mark.parametrize("robot", ["Interrupted", "InterruptedTwice"])
+def test_ctrl_c_holds_the_robot_and_ends_with_130(made: list[FakeRobot], robot: str) -> None:
+    result = saycan("run", "clean the table", "--robot", f"{__name__}:{robot}", "--llm", SCRIPT, "--record", "runs")
+    assert result.exit_code == 130, result.output
+    (used,) = made
+    assert len(used.actions) <= 6
+    assert used.holds > 0
+    assert used.closed
+    (folder,) = Path("runs").iterdir()
+    assert (folder / "summary.md").is_file()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_robot_is_closed_when_the_language_model_is_missing(made: list[FakeRobot]) -> None:
+    result = saycan("run", "go", "--robot", f"{__name__}:Recording", "--llm", "transformers:/nowhere")
+    assert result.exit_code == 1
+    assert made[0].closed
+
+
+def test_plan_shows_the_scores_and_moves_nothing(made: list[FakeRobot]) -> None:
+    robot = f"{__name__}:Recording"
+    result = saycan("plan", "clean it", "--robot", robot, "--llm", SCRIPT, "--json", "p.json", "--figure", "p.png")
+    assert result.exit_code == 0, result.output
+    assert "\u25b8 go to the table" in result.stdout
+    assert "156 options scored" in result.stdout
+    assert made[0].actions == []
+    assert made[0].closed
+    written = json.loads(Path("p.json").read_text())
+    assert written["chosen"] == "go to the table"
+    assert sum(option["say"] for option in written["options"]) == pytest.approx(1.0)
+    assert Path("p.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_skills_are_listed_by_kind() -> None:
+    result = saycan("skills", "--robot", "fake")
+    assert result.exit_code == 0
+    assert "place the OBJECT on the PLACE" in result.stdout
+    assert "156 phrases in all" in result.stdout
+    assert "coke can, pepsi can" in result.stdout
+
+
+def test_a_run_from_another_thread_needs_no_signals() -> None:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(saycan("run", "go", *FAKE, "--no-record").exit_code))
+    thread.start()
+    thread.join()
+    assert codes == [0]
