@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from saycan._version import __version__ as __version__
 
-
 # The leaves (skills, planners, robots, prompts) are top-level folders on disk and sub-packages in Python. An installed
 # package finds them through setuptools' package-dir; a bare checkout finds them here.
 _root = Path(__file__).resolve().parent.parent

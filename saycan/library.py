@@ -100,4 +100,4 @@ def _as_skill(entry: Skill | str) -> Skill:
     phrase = entry.strip()
     if not phrase:
         raise BadInputError("a skill phrase is empty; give it words, such as 'wave hello'")
-    return Skill(phrase, phrase)
+    return DONE if phrase == DONE.phrase else Skill(phrase, phrase)

@@ -17,7 +17,7 @@ from saycan.privileged import PrivilegedState, PrivilegedWorld
 from saycan.skill import Skill
 from saycan.symbolic import instance, precondition
 
-LEVEL = {"go to": 0.2, "done": 0.2}
+LEVEL = {"go to": 0.2, "open": 0.2, "close": 0.2, "done": 0.2}
 """Value of a skill whose precondition holds, by verb; 0.95 for the others.
 
 Driving somewhere always works, so its honest value is 1: but then it wins wherever the language model is in doubt, as

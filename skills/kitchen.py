@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from saycan.library import SkillLibrary, Template
-from saycan.vocabulary import KITCHEN, Vocabulary
+from saycan.vocabulary import KITCHEN, Noun, Vocabulary
+
+_MORE = (
+    "banana", "pear", "lemon", "tomato", "carrot", "cucumber", "onion", "potato", "mug", "glass", "plate", "bowl",
+    "fork", "spoon", "knife", "spatula", "ladle", "whisk", "pan", "pot", "lid", "cutting board", "towel", "napkin",
+    "paper cup", "milk carton", "juice box", "yogurt", "butter", "cheese", "bread", "bagel", "cookie", "muffin",
+    "cereal box", "granola bar", "chewing gum", "honey jar", "jam jar", "salt shaker", "pepper mill", "sugar bowl",
+    "coffee bag", "kettle",
+)  # fmt: skip
+
+STRESS = Vocabulary(
+    objects=(*KITCHEN.objects, *(Noun(name) for name in _MORE)),
+    places=(*(place for place in KITCHEN.places if place.name != "drawer"), Noun("shelf")),
+    surfaces=(*KITCHEN.surfaces, "shelf"),
+    containers=("trash can", "operator"),
+)
+"""Sixty things and six places: 551 phrases, as many skills as Ahn et al. 2022 report for their robots."""
 
 
 def kitchen_library(vocabulary: Vocabulary = KITCHEN) -> SkillLibrary:
