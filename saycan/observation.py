@@ -24,7 +24,7 @@ class Observation:
         ee_position: (3,) float64, end effector in the base frame, m.
         ee_quaternion: (4,) float64, end effector in the base frame, (w, x, y, z).
         base_pose: (3,) float64, odometry (x m, y m, yaw rad) in the map frame; zeros on a fixed base.
-        depths: Camera name to (H, W) float32 depth in m along the optical axis, where a camera has it; inf is no return.
+        depths: Camera name to (H, W) float32 depth, m along the optical axis; inf is no return. Optional.
     """
 
     time: float
