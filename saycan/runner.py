@@ -92,8 +92,8 @@ class Runner:
         return future
 
     def pause(self) -> None:
-        """Hold the robot after the current control period, until `resume` or `stop`."""
-        if self.busy:
+        """Hold the robot after the current control period, until `resume` or `stop`; a run that is ending just ends."""
+        if self.busy and not self._stopping.is_set():
             self._paused.set()
 
     def resume(self) -> None:
