@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def run(
             load_planner(agent, setup, screen.out)
             screen.out.print(Text(instruction, "bold"))
             if notice(agent):
-                screen.out.print(Text(notice(agent), "yellow"), soft_wrap=True)
+                screen.out.print(Text(notice(agent), "yellow"))
             events = setup.start(agent, instruction)
             with Interrupts(agent.stop, lambda line: screen.err.print(line, style="yellow")) as interrupts:
                 result = show_run(events, RunView(instruction, agent.robot.spec.rate), screen.out)
@@ -132,7 +133,7 @@ def run(
             if wanted is not None and isinstance(world, PrivilegedWorld):
                 holds = _judge(wanted, world, screen.out)
         if result.folder is not None:
-            screen.out.print(Text(f"recorded in {result.folder}", "dim"), soft_wrap=True)
+            screen.out.print(Text(f"recorded in {result.folder}", "dim"))
         if json_file is not None:
             record_ = as_record(result) | {"goal": goal, "goal_holds": holds, "robot": robot, "llm": llm}
             _write_json(json_file, record_)
@@ -172,7 +173,7 @@ def plan(
         times = f"say {decision.seconds_say:.2f} s, can {decision.seconds_can:.2f} s"
         screen.out.print(f"{len(decision.skills)} options scored: {times}", style="dim", highlight=False)
         if told:
-            screen.out.print(Text(told, "yellow"), soft_wrap=True)
+            screen.out.print(Text(told, "yellow"))
         if figure is not None:
             _write(figure, lambda path: save_decision(path, decision, images, instruction=instruction))
         if json_file is not None:
@@ -223,7 +224,7 @@ def main() -> None:
 @contextmanager
 def _telling(traceback: bool) -> Iterator[Screen]:
     """Turn whatever goes wrong into one line on stderr and an exit code, unless the traceback was asked for."""
-    screen = Screen(Console(), Console(stderr=True))
+    screen = Screen(Console(soft_wrap=not sys.stdout.isatty()), Console(stderr=True, soft_wrap=not sys.stderr.isatty()))
     try:
         with _quiet(screen.err):
             yield screen
@@ -235,14 +236,14 @@ def _telling(traceback: bool) -> Iterator[Screen]:
     except SayCanError as error:
         if traceback:
             raise
-        screen.err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        screen.err.print(Text.assemble(("error: ", "bold red"), str(error)))
         raise typer.Exit(2 if isinstance(error, BadInputError) else 1) from None
     except Exception as error:
         if traceback:
             raise
         what = f"{type(error).__name__}: {error}"
         line = Text.assemble(("error in saycan itself: ", "bold red"), what, "; --traceback shows where")
-        screen.err.print(line, soft_wrap=True)
+        screen.err.print(line)
         raise typer.Exit(1) from None
 
 
@@ -274,10 +275,10 @@ def _judge(goal: Goal, world: PrivilegedWorld, out: Console) -> bool:
     holds = goal.holds(state)
     verdict = ("holds", "bold green") if holds else ("does not hold", "bold red")
     line = Text.assemble("goal ", (str(goal), "bold"), " ", verdict, " in the simulator's own state")
-    out.print(line, soft_wrap=True, highlight=False)
+    out.print(line, highlight=False)
     missing = [str(part) for part in goal.conjuncts() if not part.holds(state)]
     if missing and len(goal.conjuncts()) > 1:
-        out.print(Text(f"  what is missing: {', '.join(missing)}"), soft_wrap=True, highlight=False)
+        out.print(Text(f"  what is missing: {', '.join(missing)}"), highlight=False)
     return holds
 
 

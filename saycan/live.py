@@ -60,7 +60,8 @@ class RunView:
 
     def __rich__(self) -> RenderableType:
         if self._paused:
-            return Text("  held", style="bold yellow")
+            doing = f" in the middle of: {self._tick.skill.phrase}" if self._tick else " before its next decision"
+            return Text.assemble(("  held", "bold yellow"), (doing, "dim"))
         if self._tick is None:
             seconds = perf_counter() - self._since
             self._spinner.update(text=Text(f"deciding step {self._steps + 1}  {seconds:.0f} s", style="dim"))
@@ -93,4 +94,4 @@ def _drain(events: Generator[Event, None, Result], view: RunView, console: Conso
             result: Result = stopped.value
             return result
         for lasting in view.take(event):
-            console.print(lasting, highlight=False, soft_wrap=True)
+            console.print(lasting, highlight=False, soft_wrap=not console.is_terminal)

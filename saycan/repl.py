@@ -332,7 +332,9 @@ class Repl:
         self._say(Text.assemble((head, "bold red"), str(error)))
 
     def _say(self, what: RenderableType) -> None:
-        self._console.print(what, highlight=False, soft_wrap=isinstance(what, Text))
+        # A terminal is wrapped between words; into a file, a line stays a line.
+        wide = isinstance(what, Text) and not self._console.is_terminal
+        self._console.print(what, highlight=False, soft_wrap=wide)
 
     def _redraw(self) -> None:
         if self._session is not None and not self._closing:

@@ -52,7 +52,8 @@ def write_summary(story: Story, files: Sequence[str] = ()) -> str:
         lines += ["**not ended**: this run is still going on, or it was cut off.", ""]
     else:
         acting = max(0.0, result.seconds - result.seconds_deciding)
-        lines += [f"**{result.end.value}**{': ' if result.message else ''}{_cell(result.message)}", ""]
+        why = f": {_cell(result.message)}" if result.message not in ("", result.end.value) else ""
+        lines += [f"**{result.end.value}**{why}", ""]
         lines += [
             f"{len(result.steps)} steps in {result.seconds:.1f} s on the wall clock: {result.seconds_deciding:.1f} s "
             f"deciding, {acting:.1f} s acting and recording.",

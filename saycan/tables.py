@@ -55,7 +55,7 @@ def step_line(step: Step, rate: float) -> RenderableType:
     """How one step ended."""
     sign, colour = _OUTCOME[step.outcome]
     line = Text.assemble((f"{sign} {step.index}. {step.skill.phrase}: {step.outcome.value}", colour))
-    if step.message:
+    if step.message and step.message != step.outcome.value:
         line.append(f"  {' '.join(step.message.split())}")
     line.append(f"  {step.ticks / rate:.1f} s of robot time in {step.seconds:.1f} s", "dim")
     return line
@@ -65,7 +65,7 @@ def result_line(result: Result) -> RenderableType:
     """How the run ended, by the agent's own word."""
     good = result.end is EndState.FINISHED
     line = Text.assemble((result.end.value, "bold green" if good else "bold red"))
-    if result.message:
+    if result.message and result.message != result.end.value:
         line.append(f": {' '.join(result.message.split())}")
     steps = f"{len(result.steps)} step{'' if len(result.steps) == 1 else 's'}"
     line.append(f"  {steps}, {result.seconds:.1f} s, {result.seconds_deciding:.1f} s of it deciding", "dim")

@@ -60,7 +60,7 @@ def test_the_view_tells_what_is_being_done_and_how_far_it_is() -> None:
     assert "wave" in waving
     assert "5.0 of at most 10 s" in waving
     assert waving.count("\u2588") == 12
-    assert held.strip() == "held"
+    assert held.strip() == "held in the middle of: wave"
 
 
 def test_draining_closes_the_run_when_the_screen_fails() -> None:

@@ -150,7 +150,7 @@ def test_ctrl_c_twice_ends_the_run_and_leaves_the_prompt_open(talk: Conversation
     talk.type(CTRL_C)
     talk.hear("held: ")
     talk.type(CTRL_C)
-    talk.hear("stopped: ")
+    talk.hear(r"\nstopped  ")
     talk.until(lambda: not talk.repl._runner.busy)
     talk.type(CTRL_C)
     talk.hear("nothing is moving")
