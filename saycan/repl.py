@@ -24,7 +24,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.output import Output
 from prompt_toolkit.patch_stdout import patch_stdout
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -113,8 +113,7 @@ class Repl:
         with self._console.status(f"setting up the robot {self._setup.robot}", spinner="dots"):
             agent = self._runner.open()
         self._completer.learn(agent.library)
-        loading = self._runner.ask(lambda agent: load_planner(agent, self._setup, self._console))
-        loading.result()
+        self._runner.ask(lambda agent: load_planner(agent, self._setup, self._console)).result()
         self._say(Text.assemble(("saycan", "bold"), f"  {agent.robot.spec.name}, {self._setup.llm}"))
         self._say(Text('Say what to do, such as "clean the counter"; /help lists what else there is.', "dim"))
         if notice(agent):
@@ -292,21 +291,18 @@ class Repl:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
         for name, meaning in COMMANDS.items():
             table.add_row(Text(name, "bold"), meaning)
-        self._say(table)
-        for line in _HELP:
-            self._say(Text(line))
+        self._say(Group(table, *map(Text, _HELP)))
 
     def _look_of(self, agent: Agent) -> RenderableType:
         images = dict(agent.robot.observe().images)
         if not images:
             raise BadInputError(f"{agent.robot.spec.name} has no camera")
-        path = (self._setup.record or Path(gettempdir())) / f"look-{datetime.now():%Y%m%d-%H%M%S}.png"
+        where = (self._setup.record or Path(gettempdir())) / f"look-{datetime.now():%Y%m%d-%H%M%S}.png"
         picture = side_by_side(images)
         try:
-            save_png(path, picture)
-            where = str(path)
+            save_png(where, picture)
         except OSError as error:
-            where = f"not saved: {error}"
+            raise SayCanError(f"the picture cannot be saved: {error}") from error
         text = half_blocks(picture, min(self._console.width - 1, 32 * len(images)))
         return Text.assemble(text, (f"{', '.join(images)}   {where}", "dim"))
 

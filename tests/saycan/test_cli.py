@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -14,6 +15,7 @@ from saycan import __version__
 from saycan.action import Action
 from saycan.cli import app
 from saycan.robots.fake import FakeRobot
+from saycan.session import Setup
 
 SCRIPT = "scripted:go to the table|pick up the sponge"
 FAKE = ("--robot", "fake", "--llm", SCRIPT)
@@ -197,3 +199,41 @@ def test_a_run_from_another_thread_needs_no_signals() -> None:
     thread.start()
     thread.join()
     assert codes == [0]
+
+
+def test_without_a_command_it_opens_the_prompt_with_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Setup] = []
+
+    class Prompt:
+        def __init__(self, setup: Setup, console: object) -> None:
+            opened.append(setup)
+
+        def run(self) -> None:
+            pass
+
+    monkeypatch.setattr("saycan.repl.Repl", Prompt)
+    assert saycan().exit_code == 0
+    assert saycan("repl", "--robot", "fake", "--seed", "3", "--no-record").exit_code == 0
+    assert opened == [Setup(), Setup(robot="fake", seed=3, record=None)]
+
+
+def test_the_prompt_takes_lines_from_a_pipe() -> None:
+    result = CliRunner().invoke(app, ["repl", *FAKE, "--no-record"], input="clean the table\nwhy\n")
+    assert result.exit_code == 0, result.output
+    assert "finished: the planner chose done" in result.stdout
+    assert "last decision" in result.stdout
+
+
+def test_a_spill_in_the_kitchen_is_wiped_and_filmed() -> None:
+    script = "find the sponge|pick up the sponge|go to the close counter|wipe the close counter with the sponge"
+    scene = ("--scene", "sponge on table, spill on close counter", "--seed", "1")
+    goal = ("--goal", 'clean("close counter") and holding("sponge")', "--json", "run.json")
+    result = saycan("run", "clean the counter", "--llm", f"scripted:{script}", *scene, *goal)
+    assert result.exit_code == 0, result.output
+    folder = Path(json.loads(Path("run.json").read_text())["folder"])
+    with av.open(str(folder / "video.mp4")) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(frames) > 50
+    assert frames[30][:480].std() > 20  # the kitchen, not an empty picture
+    assert len(list((folder / "decisions").iterdir())) == 5
+    assert json.loads((folder / "result.json").read_text())["not_recorded"] == []
