@@ -49,6 +49,11 @@ class Screen:
     out: Console
     err: Console
 
+    @property
+    def aside(self) -> Console:
+        """For remarks in mid-run: beside the live view on a terminal, else kept out of the output."""
+        return self.out if self.out.is_terminal else self.err
+
 
 @app.callback(invoke_without_command=True)
 def _root(
@@ -127,7 +132,7 @@ def run(
             if notice(agent):
                 screen.out.print(Text(notice(agent), "yellow"))
             events = setup.start(agent, instruction)
-            with Interrupts(agent.stop, lambda line: screen.err.print(line, style="yellow")) as interrupts:
+            with Interrupts(agent.stop, lambda line: screen.aside.print(line, style="yellow")) as interrupts:
                 result = show_run(events, RunView(instruction, agent.robot.spec.rate), screen.out)
             holds = None
             if wanted is not None and isinstance(world, PrivilegedWorld):
@@ -226,7 +231,7 @@ def _telling(traceback: bool) -> Iterator[Screen]:
     """Turn whatever goes wrong into one line on stderr and an exit code, unless the traceback was asked for."""
     screen = Screen(Console(soft_wrap=not sys.stdout.isatty()), Console(stderr=True, soft_wrap=not sys.stderr.isatty()))
     try:
-        with _quiet(screen.err):
+        with _quiet(screen.aside):
             yield screen
     except (typer.Exit, typer.Abort):
         raise
@@ -248,12 +253,12 @@ def _telling(traceback: bool) -> Iterator[Screen]:
 
 
 @contextmanager
-def _quiet(err: Console) -> Iterator[None]:
+def _quiet(aside: Console) -> Iterator[None]:
     """Our own warnings are shown as lines; the chatter of libraries is not."""
     from rich.logging import RichHandler
 
     ours = logging.getLogger("saycan")
-    handler, before = RichHandler(console=err, show_time=False, show_path=False, markup=False), ours.propagate
+    handler, before = RichHandler(console=aside, show_time=False, show_path=False, markup=False), ours.propagate
     ours.addHandler(handler)
     ours.propagate = False
     logging.captureWarnings(True)
