@@ -9,6 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from saycan.errors import BadInputError
 from saycan.skill import DONE, Skill
 from saycan.step import Feedback, Memory, Outcome
@@ -30,6 +33,7 @@ class Prompt:
         failure: Follows a step that did not work; {message}.
         feedback: A line between two steps; {speaker} and {text}.
         speakers: `Feedback.source` to the name that speaks.
+        wordings: Part of a phrase to other words for it, under which the same skill is scored too.
         examples: Pairs of an instruction and its steps.
     """
 
@@ -40,6 +44,7 @@ class Prompt:
     failure: str
     feedback: str
     speakers: Mapping[str, str]
+    wordings: Mapping[str, tuple[str, ...]]
     examples: tuple[tuple[str, tuple[str, ...]], ...]
 
     @classmethod
@@ -61,7 +66,8 @@ class Prompt:
         """From the fields of a TOML file. Raises BadInputError when one is missing, unknown or has the wrong hole."""
         try:
             examples = tuple((one["instruction"], tuple(one["steps"])) for one in data["examples"])
-            prompt = cls(**{**data, "examples": examples})
+            wordings = {part: tuple(others) for part, others in data["wordings"].items()}
+            prompt = cls(**{**data, "examples": examples, "wordings": wordings})
             prompt.render("a request", (Feedback("human", "a word"),))
             prompt.options([DONE])
             prompt.failure.format(message="a reason")
@@ -94,9 +100,21 @@ class Prompt:
             number += 1
         return "\n".join([*parts, self.number.format(number=number)])
 
-    def options(self, skills: Sequence[Skill]) -> list[str]:
-        """What is scored for each skill: leading space and closing full stop, so that no phrase begins another."""
-        return [self.option.format(phrase=skill.phrase) for skill in skills]
+    def options(self, skills: Sequence[Skill]) -> tuple[list[str], NDArray[np.int64]]:
+        """What is scored: (M,) texts, and for each the index of its skill, M >= N.
+
+        A text has a leading space and a closing full stop, so that no phrase begins another. A skill has a second text
+        where its phrase can be worded otherwise: people say "the counter", and to a language model every wording is
+        an event of its own, whose probability the skill would lose.
+        """
+        texts, owners = [], []
+        for index, skill in enumerate(skills):
+            phrases = [skill.phrase]
+            for part, others in self.wordings.items():
+                phrases += [skill.phrase.replace(part, other) for other in others if part in skill.phrase]
+            texts += [self.option.format(phrase=phrase) for phrase in phrases]
+            owners += [index] * len(phrases)
+        return texts, np.array(owners, dtype=np.int64)
 
     def _step(self, number: int, phrase: str) -> str:
         return self.number.format(number=number) + self.option.format(phrase=phrase)

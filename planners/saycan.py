@@ -2,7 +2,8 @@
 
     skill* = argmax over skills of  say(skill) * can(skill)
 
-    say(skill) = p(phrase | prompt) / sum over skills of p(phrase | prompt)     the language model: is it worth doing?
+    say(skill) = p(skill | prompt) / sum over skills of p(skill | prompt)     the language model: is it worth doing?
+    p(skill | prompt) = sum over its wordings of p(words | prompt)            one wording, unless the prompt has more
     can(skill) = p(success | observation, skill)                              the value function: would it work now?
 
 The prompt holds the instruction and every step taken so far, failed ones told as failed, and whatever people and
@@ -69,51 +70,55 @@ class SayCanPlanner:
         return Decision(skills, say, can, combined, log_say, chosen, prompt, seconds_say, seconds_can)
 
     def _log_say(self, prompt: str, skills: tuple[Skill, ...]) -> NDArray[np.float64]:
-        name = self.language_model.name
+        source = f"language model {self.language_model.name!r}"
+        texts, owners = self.prompt.options(skills)  # (M,) what is scored, (M,) whose wording it is
         try:
-            raw = self.language_model.score(prompt, self.prompt.options(skills))
+            raw = self.language_model.score(prompt, texts)
         except SayCanError:
             raise
         except Exception as error:
-            raise LanguageModelError(f"language model {name!r} failed: {type(error).__name__}: {error}") from error
-        scores = _numbers(raw, skills, f"language model {name!r}", LanguageModelError)
+            raise LanguageModelError(f"{source} failed: {type(error).__name__}: {error}") from error
+        scores = _numbers(raw, texts, source, LanguageModelError)
         # Minus infinity is an honest answer, "never"; NaN and positive log-probabilities are not.
-        _refuse(np.isnan(scores) | (scores > 1e-6), scores, skills, f"language model {name!r}", LanguageModelError)
+        _refuse(np.isnan(scores) | (scores > 1e-6), scores, texts, source, LanguageModelError)
         if np.isneginf(scores).all():
-            raise LanguageModelError(f"language model {name!r} finds all {len(skills)} options impossible")
-        return scores
+            raise LanguageModelError(f"{source} finds all {len(skills)} options impossible")
+        log_say = np.full(len(skills), -np.inf)
+        np.logaddexp.at(log_say, owners, scores)
+        return log_say
 
     def _can(self, observation: Observation, skills: tuple[Skill, ...]) -> NDArray[np.float64]:
-        name = type(self.values).__name__
+        source = f"value function {type(self.values).__name__}"
         try:
             raw = self.values.values(observation, skills)
         except SayCanError:
             raise
         except Exception as error:
-            raise ValueFunctionError(f"value function {name} failed: {type(error).__name__}: {error}") from error
-        values = _numbers(raw, skills, f"value function {name}", ValueFunctionError)
-        _refuse(~((values >= 0) & (values <= 1)), values, skills, f"value function {name}", ValueFunctionError)
+            raise ValueFunctionError(f"{source} failed: {type(error).__name__}: {error}") from error
+        phrases = [skill.phrase for skill in skills]
+        values = _numbers(raw, phrases, source, ValueFunctionError)
+        _refuse(~((values >= 0) & (values <= 1)), values, phrases, source, ValueFunctionError)
         return values
 
 
-def _numbers(raw: object, skills: Sequence[Skill], source: str, error: type[SayCanError]) -> NDArray[np.float64]:
-    """One number for each skill, or an error that says what came instead."""
+def _numbers(raw: object, options: Sequence[str], source: str, error: type[SayCanError]) -> NDArray[np.float64]:
+    """One number for each option, or an error that says what came instead."""
     try:
         array = np.asarray(raw, dtype=np.float64)
     except (TypeError, ValueError) as cause:
         raise error(f"{source} returned {type(raw).__name__}, which is not an array of numbers: {cause}") from cause
-    if array.shape != (len(skills),):
-        raise error(f"{source} returned shape {array.shape}; it must be ({len(skills)},), one number for each option")
+    if array.shape != (len(options),):
+        raise error(f"{source} returned shape {array.shape}; it must be ({len(options)},), one number for each option")
     return array
 
 
 def _refuse(
-    bad: NDArray[np.bool_], found: NDArray[np.float64], skills: Sequence[Skill], source: str, error: type[SayCanError]
+    bad: NDArray[np.bool_], found: NDArray[np.float64], options: Sequence[str], source: str, error: type[SayCanError]
 ) -> None:
     if bad.any():
         worst = int(bad.argmax())
         valid = "a log-probability, at most 0" if error is LanguageModelError else "a probability in [0, 1]"
         raise error(
-            f"{source} returned {found[worst]} for {skills[worst].phrase!r} ({int(bad.sum())} of {len(skills)} options "
-            f"are wrong); it must be {valid}"
+            f"{source} returned {found[worst]} for {options[worst].strip()!r} ({int(bad.sum())} of {len(options)} are "
+            f"wrong); it must be {valid}"
         )

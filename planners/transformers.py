@@ -39,7 +39,8 @@ class TransformersModel:
 
     Args:
         path: A folder, or a hub name whose files are in the local cache already: nothing is downloaded.
-        dtype: "float32", "bfloat16", ... or "auto": bfloat16 on a GPU, float32 on a CPU.
+        dtype: "float32", "bfloat16", ... or "auto": bfloat16 on a GPU and on a CPU that multiplies it in hardware,
+            float32 elsewhere.
         device: "cpu", "cuda", ...; a GPU when there is one, if None.
         name: What traces call it; "transformers:PATH" if None.
 
@@ -57,7 +58,7 @@ class TransformersModel:
 
         self.name = name or f"transformers:{path}"
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        number_type = ("bfloat16" if self._device.startswith("cuda") else "float32") if dtype == "auto" else dtype
+        number_type = _fast_type(self._device) if dtype == "auto" else dtype
         bars = transformers.utils.logging.is_progress_bar_enabled()
         transformers.utils.logging.disable_progress_bar()  # it would tear the caller's own display
         try:
@@ -268,3 +269,13 @@ class TransformersModel:
         if not exact:
             self._forget()
         return exact
+
+
+def _fast_type(device: str) -> str:
+    """bfloat16 where the hardware multiplies it, which makes it twice as fast as float32; elsewhere it is slower."""
+    import torch
+
+    if not device.startswith("cpu"):
+        return "bfloat16"
+    checks = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return "bfloat16" if any(check is not None and check() for check in checks) else "float32"
