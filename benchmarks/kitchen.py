@@ -17,6 +17,7 @@ from time import perf_counter
 from report import Row, write_json
 from rich.console import Console
 from rich.table import Table
+
 from saycan.compose import make_policy
 from saycan.gate import Gate
 from saycan.robots.kitchen import Kitchen
