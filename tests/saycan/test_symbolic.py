@@ -103,9 +103,9 @@ def test_every_skill_has_rules_and_a_foreign_verb_names_the_valid_ones() -> None
     for skill in LIBRARY:
         precondition(state, skill)
         shortfall(state, skill)
-    with pytest.raises(UnknownNameError, match="verb 'juggle'.*pick up"):
+    with pytest.raises(UnknownNameError, match=r"verb 'juggle'.*pick up"):
         precondition(state, Skill("juggle", "juggle"))
-    with pytest.raises(UnknownNameError, match="place 'attic'.*far counter"):
+    with pytest.raises(UnknownNameError, match=r"place 'attic'.*far counter"):
         precondition(state, Skill("go to the attic", "go to", place="attic"))
     with pytest.raises(UnknownNameError, match="drawer 'table'"):
         precondition(state, Skill("open the table", "open", place="table"))
