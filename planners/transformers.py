@@ -10,6 +10,7 @@ the next call as far as its prompt begins with the same tokens.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,10 @@ class TransformersModel:
     def __init__(
         self, path: str | Path, *, dtype: str = "auto", device: str | None = None, name: str | None = None
     ) -> None:
+        # OpenMP's threads wait for each other by spinning. Beside any other busy process they spin in each other's way:
+        # a decision of 1.3 s then took 20. Spinning briefly costs nothing on a quiet machine and 4.2 s on a busy one.
+        # It is read when torch is first loaded; whoever has set it knows better.
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
         cure_torchvision()
         import torch
         import transformers
