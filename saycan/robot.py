@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from saycan.action import Action
 from saycan.observation import Observation
 
@@ -49,6 +52,19 @@ class RobotSpec:
     cameras: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     joints: int = 7
     simulated: bool = False
+
+    @property
+    def action_space(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lowest and highest action vector, (11,) each, in the order of `Action.to_vector`, for one control period.
+
+        The gate shortens translations and rotations by their length, so a corner of this box is not sent as it is.
+        """
+        limits, period = self.limits, 1.0 / self.rate
+        ee, turn, base = limits.ee_speed * period, limits.ee_turn * period, limits.base_speed * period
+        high = np.array([ee, ee, ee, turn, turn, turn, 1.0, base, base, limits.base_turn * period, 1.0])
+        low = -high
+        low[[6, 10]] = 0.0  # the gripper's opening and terminate
+        return low, high
 
 
 @runtime_checkable
