@@ -35,6 +35,7 @@ def save_tokenizer(folder: Path) -> int:
 
 def configuration(kind: str, vocabulary: int) -> Any:
     """The smallest configuration of a kind that still has every mechanism of it."""
+    cure_torchvision()
     import transformers as t
 
     shared: dict[str, Any] = {

@@ -258,7 +258,7 @@ def test_closing_a_stream_holds_the_robot_and_frees_the_agent() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"llm": ScriptedLanguageModel(SCRIPT, scores={"wave": math.nan})}, "nan for 'wave'"),
+        ({"llm": ScriptedLanguageModel(SCRIPT, scores={"wave": math.nan})}, "nan for 'wave"),
         ({"llm": ScriptedLanguageModel(error=OSError("no model"))}, "no model"),
         ({"values": lambda observation, skill: math.nan}, r"must lie in \[0, 1\], found nan for 'wave'"),
         ({"values": lambda observation, skill: 1 / 0}, "value function failed for 'wave': ZeroDivisionError"),
