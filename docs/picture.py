@@ -27,11 +27,14 @@ def main() -> None:
     frame = frames[int(share * (len(frames) - 1))]
     decision = Image.open(run / "decisions" / f"{wiped.index:02d}.png").convert("RGB")
     width = 1000
-    parts = [part.resize((width, round(part.height * width / part.width)), Image.LANCZOS) for part in (frame, decision)]
+    parts = [
+        part.resize((width, round(part.height * width / part.width)), Image.Resampling.LANCZOS)
+        for part in (frame, decision)
+    ]
     picture = Image.new("RGB", (width, sum(part.height for part in parts)), "white")
     picture.paste(parts[0], (0, 0))
     picture.paste(parts[1], (0, parts[0].height))
-    picture.quantize(128).save(ROOT / "docs" / "demo.png", optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(ROOT / "docs" / "demo.png", optimize=True)
 
 
 if __name__ == "__main__":
