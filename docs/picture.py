@@ -26,15 +26,15 @@ def main() -> None:
         frames = [frame.to_image() for frame in film.decode(video=0)]
     frame = frames[int(share * (len(frames) - 1))]
     decision = Image.open(run / "decisions" / f"{wiped.index:02d}.png").convert("RGB")
-    width = 1000
-    parts = [
-        part.resize((width, round(part.height * width / part.width)), Image.Resampling.LANCZOS)
-        for part in (frame, decision)
-    ]
-    picture = Image.new("RGB", (width, sum(part.height for part in parts)), "white")
-    picture.paste(parts[0], (0, 0))
-    picture.paste(parts[1], (0, parts[0].height))
-    picture.quantize(256, dither=Image.Dither.NONE).save(ROOT / "docs" / "demo.png", optimize=True)
+    frame, decision = (_as_wide(part, 1000) for part in (frame, decision))
+    picture = Image.new("RGB", (frame.width, frame.height + decision.height), "white")
+    picture.paste(frame, (0, 0))
+    picture.paste(decision, (0, frame.height))
+    picture.save(ROOT / "docs" / "demo.png", optimize=True)
+
+
+def _as_wide(image: Image.Image, width: int) -> Image.Image:
+    return image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
 
 
 if __name__ == "__main__":
