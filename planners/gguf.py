@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from saycan.errors import LanguageModelError
 
 if TYPE_CHECKING:
@@ -83,12 +85,15 @@ def _unpacked(tensor: Any) -> torch.Tensor:
     import torch
     from gguf import dequantize
 
-    shape = tuple(int(size) for size in reversed(tensor.shape))
-    blocks = [tensor.data[start : start + _ROWS] for start in range(0, len(tensor.data), _ROWS)]
-    numbers = [torch.from_numpy(dequantize(block, tensor.tensor_type).copy()) for block in blocks]
     # The file stores a norm's factor; transformers stores what is added to 1.
     offset = 1.0 if tensor.name.endswith("norm.weight") else 0.0
-    return torch.cat([(block - offset).to(torch.bfloat16) for block in numbers]).reshape(shape)
+    shape = tuple(int(size) for size in reversed(tensor.shape))
+    rows = len(tensor.data)
+    result = torch.empty((rows, int(tensor.n_elements) // rows), dtype=torch.bfloat16)
+    for start in range(0, rows, _ROWS):
+        numbers = dequantize(tensor.data[start : start + _ROWS], tensor.tensor_type) - np.float32(offset)
+        result[start : start + _ROWS] = torch.from_numpy(numbers).reshape(-1, result.shape[1])
+    return result.reshape(shape)
 
 
 def _config(reader: Any) -> dict[str, Any]:

@@ -31,11 +31,14 @@ REACH = 30.0
 ABSENT = 0.0
 """The thing that the phrase names is not in this world."""
 
-POINTLESS = 0.01
-"""What the phrase asks for is the case already: found, driven to, opened, wiped."""
+POINTLESS = 0.001
+"""What the phrase asks for is the case already: found, driven to, opened, shut."""
 
-UNREADY = 0.01
-"""Something else has to be done first, such as picking the thing up."""
+UNREADY = 0.002
+"""Something else has to be done first, such as picking the thing up.
+
+Small enough that a favourite of the language model (say 0.9) loses to what can be done (say 0.01, can 0.9).
+"""
 
 
 class PrivilegedGeometricValues:
