@@ -15,6 +15,7 @@ from saycan.skills.experts.motion import Target, act
 from saycan.skills.experts.pick import pick
 from saycan.skills.experts.place import place, put_down
 from saycan.skills.experts.wipe import wipe
+from saycan.symbolic import instance
 
 Expert = Callable[[PrivilegedState, str, str], Target]
 """(state, object or "", place or "") to where the body should be."""
@@ -25,10 +26,10 @@ def _go_to(state: PrivilegedState, _: str, where: str) -> Target:
 
 
 def _find(state: PrivilegedState, name: str, _: str) -> Target:
-    here = [thing.place for thing in state.named(name) if thing.place is not None]
-    if state.robot_place in here or not here or any(thing.held for thing in state.named(name)):
+    thing = instance(state, name)
+    if thing is None or thing.place in (None, state.robot_place) or state.places[thing.place].kind == "bin":
         return Target(gripper=0.0 if state.held else 1.0, terminate=True)
-    return drive(state, state.places[here[0]].dock)
+    return drive(state, state.places[thing.place].dock)
 
 
 def _drawer(state: PrivilegedState, where: str) -> DrawerState:

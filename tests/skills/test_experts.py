@@ -100,6 +100,12 @@ def test_what_cannot_be_done_ends_at_once_and_drops_nothing() -> None:
     assert kitchen.privileged_state().held == "coke can"
 
 
+def test_finds_the_one_that_can_still_be_had() -> None:
+    kitchen = Kitchen("at close counter, coke can with operator, another coke can on far counter", cameras=())
+    run(kitchen, "find the coke can")
+    assert kitchen.privileged_state().robot_place == "far counter"
+
+
 def test_a_verb_without_an_expert_is_named() -> None:
     with pytest.raises(PolicyError, match="juggle"):
         PrivilegedExperts(Kitchen("nothing", cameras=())).reset(Skill("juggle the apples", "juggle"))
