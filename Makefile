@@ -46,6 +46,8 @@ bench: $(READY)
 	@$(BIN)/python benchmarks/startup.py
 	@$(BIN)/python benchmarks/kitchen.py
 	@$(BIN)/python benchmarks/skills.py
+	@$(BIN)/python benchmarks/planning.py
+	@$(BIN)/python benchmarks/demo.py
 
 clean:
 	rm -rf .venv build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
