@@ -18,7 +18,7 @@ from saycan.robots.kitchen.furniture import (
     DRAWER_JOINT,
     DRAWER_RIM,
 )
-from saycan.robots.kitchen.layout import DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_OFFSET, PLACES, PlaceLayout
+from saycan.robots.kitchen.layout import DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_OFFSET, PLACES
 from saycan.robots.kitchen.objects import OBJECTS, ObjectModel
 
 GRIP_FORCE = 1.0  # N on each pad, from which a thing counts as held
@@ -50,23 +50,14 @@ class StateReader:
         opening = float(data.qpos[self._drawer])
         held = self.held(data)
         rotation = data.site_xmat[self._site].reshape(3, 3)
-        drawer = PLACES["drawer"]
-        places = {**_PLACES, drawer.name: _drawer_place(drawer, opening)}
+        places = place_states(opening)
         return PrivilegedState(
             objects=tuple(
                 self._object(data, id, model, body, id == held, places) for id, (model, body) in self._things.items()
             ),
             places=places,
             spills=spills,
-            drawers=(
-                DrawerState(
-                    name=drawer.name,
-                    opening=opening,
-                    travel=DRAWER_TRAVEL,
-                    handle=np.array([*drawer.point(0.0, -HANDLE_OFFSET - opening), HANDLE_HEIGHT]),
-                    direction=-drawer.forward,
-                ),
-            ),
+            drawers=(drawer_state(opening),),
             base_pose=base,
             ee_position=data.site_xpos[self._site].copy(),
             ee_yaw=float(np.arctan2(rotation[1, 1], rotation[0, 1])),
@@ -135,19 +126,28 @@ def robot_place(base: NDArray[np.float64]) -> str | None:
     return None
 
 
-def _drawer_place(place: PlaceLayout, opening: float) -> PlaceState:
-    """The inside of the drawer, which moves with it."""
-    middle = place.point(0.0, 0.02 + 0.5 * DRAWER_DEEP - opening)  # behind the panel
-    half_size = np.array([0.5 * DRAWER_ACROSS, 0.5 * DRAWER_DEEP])
-    return PlaceState(place.name, place.kind, place.dock, np.array([*middle, DRAWER_FLOOR]), half_size, DRAWER_RIM)
-
-
 _PLACES = {
     place.name: PlaceState(
         place.name, place.kind, place.dock, place.center, np.array([place.half_across, 0.5 * place.depth]), place.height
     )
     for place in PLACES.values()
 }
+
+
+def place_states(opening: float) -> dict[str, PlaceState]:
+    """Every place by name, with the inside of the drawer where it is when the drawer is `opening` m out."""
+    drawer = PLACES["drawer"]
+    middle = drawer.point(0.0, 0.02 + 0.5 * DRAWER_DEEP - opening)  # behind the panel
+    center, half_size = np.array([*middle, DRAWER_FLOOR]), np.array([0.5 * DRAWER_ACROSS, 0.5 * DRAWER_DEEP])
+    inside = PlaceState(drawer.name, drawer.kind, drawer.dock, center, half_size, DRAWER_RIM)
+    return {**_PLACES, drawer.name: inside}
+
+
+def drawer_state(opening: float) -> DrawerState:
+    """The drawer when it is `opening` m out."""
+    drawer = PLACES["drawer"]
+    handle = np.array([*drawer.point(0.0, -HANDLE_OFFSET - opening), HANDLE_HEIGHT])
+    return DrawerState(drawer.name, opening, DRAWER_TRAVEL, handle, -drawer.forward)
 
 
 def _resting_place(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from saycan.privileged import DrawerState, ObjectState, PlaceState, PrivilegedState, SpillState
+from saycan.privileged import ObjectState, PrivilegedState, SpillState
 from saycan.robots.kitchen.control import GRIP_WIDTH
-from saycan.robots.kitchen.layout import DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_OFFSET, PLACES
+from saycan.robots.kitchen.layout import DRAWER_TRAVEL
 from saycan.robots.kitchen.objects import OBJECTS
 from saycan.robots.kitchen.scene import HAND, Scene
+from saycan.robots.kitchen.state import drawer_state, place_states
 from saycan.skill import Skill
 from saycan.symbolic import effect, precondition
 
@@ -40,15 +41,9 @@ class SymbolicKitchen:
 def symbolic_state(scene: Scene) -> PrivilegedState:
     """The scene as privileged state, without building it."""
     opening = scene.drawer * DRAWER_TRAVEL
-    places = {}
-    for name, place in PLACES.items():
-        out = opening if place.kind == "drawer" else 0.0
-        center = place.center - np.array([*(out * place.forward), 0.0])
-        half_size = np.array([place.half_across, 0.5 * place.depth])
-        places[name] = PlaceState(name, place.kind, place.dock, center, half_size, place.height)
+    places = place_states(opening)
     hand = np.array([*scene.base[:2], _HAND_HEIGHT])
     held = scene.in_hand
-    drawer = PLACES["drawer"]
     return PrivilegedState(
         objects=tuple(
             ObjectState(
@@ -66,15 +61,7 @@ def symbolic_state(scene: Scene) -> PrivilegedState:
         spills=tuple(
             SpillState(place, np.repeat(places[place].center[None], _CELLS, axis=0), _CELLS) for place in scene.spills
         ),
-        drawers=(
-            DrawerState(
-                name=drawer.name,
-                opening=opening,
-                travel=DRAWER_TRAVEL,
-                handle=np.array([*drawer.point(0.0, -HANDLE_OFFSET - opening), HANDLE_HEIGHT]),
-                direction=-drawer.forward,
-            ),
-        ),
+        drawers=(drawer_state(opening),),
         base_pose=scene.base,
         ee_position=hand,
         ee_yaw=0.0,
