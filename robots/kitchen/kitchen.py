@@ -42,6 +42,7 @@ class Kitchen:
     Args:
         scene: Words ("pepsi can on table, spill on close counter"), a Scene, or None for a kitchen with a spill.
         seed: Draws where exactly things stand; the same scene and seed give the same run, bit for bit, on one machine.
+            A Scene that has a seed of its own keeps to that.
         image_size: Height and width of camera images, pixels.
         cameras: Which of the cameras "head" and "wrist" see; the privileged experts need none.
         rate: Control rate, Hz.

@@ -1,7 +1,8 @@
 """Where the furniture of the mock kitchen stands, in m and rad, in the map frame.
 
 The free floor in the middle is convex: every dock lies in it, and a straight line between two docks keeps the base
-0.2 m clear of all furniture, also with the drawer open. So driving needs no path planner.
+0.16 m clear of all furniture, also with the drawer open. So driving needs no path planner. It is tighter from the ends
+of the close counter and of the table, where the base may stand too: between these two, an open drawer can be grazed.
 
            close counter
     .                        drawer
