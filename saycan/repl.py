@@ -7,6 +7,7 @@ that begins with "stop" stops it then). So no instruction can be mistaken for a 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import signal
 import sys
@@ -333,8 +334,14 @@ class Repl:
         self._console.print(what, highlight=False, soft_wrap=wide)
 
     def _redraw(self) -> None:
-        if self._session is not None and not self._closing:
-            self._session.app.invalidate()
+        """Draw the prompt anew, from any thread."""
+        loop = None if self._session is None else self._session.app.loop
+        if self._session is None or loop is None or self._closing:
+            return
+        # invalidate() itself looks at the loop twice, and between two lines there is none: from this thread it would
+        # sometimes find it gone in between. Called in the loop's own thread it cannot.
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the next prompt draws everything anyway
+            loop.call_soon_threadsafe(self._session.app.invalidate)
 
 
 def _scene_of(agent: Agent) -> RenderableType:
