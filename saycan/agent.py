@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from saycan import compose
 from saycan.adapters import PolicyFunction, ValueOfSkill, as_policy, as_value_function
 from saycan.decision import Decision
-from saycan.errors import BadInputError, MissingPartError, RobotError, SayCanError
+from saycan.errors import BadInputError, DecisionInterruptedError, MissingPartError, RobotError, SayCanError
 from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.instruction import check_instruction
+from saycan.interruption import interruptible
 from saycan.language import LanguageModel
 from saycan.library import SkillLibrary, Template
 from saycan.planner import Planner
@@ -213,9 +214,16 @@ class Agent:
 
             began = perf_counter()
             observation = self.robot.observe()
-            decision = self._decide(planner, run.instruction, tuple(run.memory), observation)
-            run.seconds_deciding += perf_counter() - began
+            try:
+                with interruptible(lambda: self._stop.is_set() or out_of_time()):
+                    decision = self._decide(planner, run.instruction, tuple(run.memory), observation)
+            except DecisionInterruptedError:
+                continue  # whatever interrupted it ends the run above
+            finally:
+                run.seconds_deciding += perf_counter() - began
             yield decision
+            if decision.refusal:
+                return EndState.STUCK, f"the language model declined: {decision.refusal}"
             if decision.skill is None:
                 return EndState.STUCK, "no skill is both useful and possible from here"
             if decision.skill.phrase == DONE.phrase:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saycan.skill import Skill
+from saycan.usage import Usage
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,9 @@ class Decision:
         chosen: Index of the option that was picked, or None when no option is worth trying.
         prompt: What the language model was given.
         seconds_say, seconds_can: Wall-clock time of the two halves.
+        model: Name of the language model that said so; after a fallback, of the one that stood in.
+        usage: What it has cost.
+        refusal: Why the language model declined to say anything; nothing is chosen then. Empty otherwise.
     """
 
     skills: tuple[Skill, ...]
@@ -34,6 +38,9 @@ class Decision:
     prompt: str = ""
     seconds_say: float = 0.0
     seconds_can: float = 0.0
+    model: str = ""
+    usage: Usage = field(default_factory=Usage)
+    refusal: str = ""
 
     def __repr__(self) -> str:
         return f"Decision({self.skill and self.skill.phrase!r} of {len(self.skills)} options)"

@@ -11,7 +11,10 @@ SayCanError
  │   └─ UnsafeActionError    an action was refused by the gate
  ├─ PolicyError              a policy failed or returned something that is not an action
  ├─ LanguageModelError       a language model failed or returned scores that are not numbers
+ │   ├─ ModelUnavailableError   no answer came in time: unreachable, overloaded, over its limits, key refused
+ │   └─ ModelRefusalError       the model declined to answer
  ├─ ValueFunctionError       a value function failed or returned something outside [0, 1]
+ ├─ DecisionInterruptedError  somebody stopped waiting for a decision
  └─ TraceError               a run folder or trace that cannot be read or written
 
 A message says what was wrong, what was found, what would be valid, and what to do next.
@@ -78,6 +81,18 @@ class PolicyError(SayCanError):
 
 class LanguageModelError(SayCanError):
     """A language model failed or returned scores that are not numbers."""
+
+
+class ModelUnavailableError(LanguageModelError):
+    """No answer came in time: the server is unreachable, overloaded or over its limits, or it refused the key."""
+
+
+class ModelRefusalError(LanguageModelError):
+    """The model declined to answer; the message holds its words, where it gave any."""
+
+
+class DecisionInterruptedError(SayCanError):
+    """Somebody stopped waiting for a decision."""
 
 
 class ValueFunctionError(SayCanError):

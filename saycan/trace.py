@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -29,6 +29,7 @@ from saycan.errors import TraceError
 from saycan.observation import Observation
 from saycan.skill import Skill
 from saycan.step import EndState, Event, Feedback, Outcome, Result, Step, Tick
+from saycan.usage import Usage
 
 TRACE_VERSION = 1
 """Raised when a reader of the old version could not make sense of the new one."""
@@ -201,6 +202,9 @@ def _encode(event: Event) -> dict[str, Any]:
                 "prompt": event.prompt,
                 "seconds_say": _number(event.seconds_say),
                 "seconds_can": _number(event.seconds_can),
+                "model": event.model,
+                "usage": asdict(event.usage),
+                "refusal": event.refusal,
             }
         case Step():
             return {
@@ -264,6 +268,7 @@ class _Reader:
                     _array(record["say"]), _array(record["can"]), _array(record["combined"]),
                     _array(record["log_say"]), record["chosen"], record["prompt"],
                     float(record["seconds_say"]), float(record["seconds_can"]),
+                    record.get("model", ""), Usage(**record.get("usage", {})), record.get("refusal", ""),
                 )  # fmt: skip
                 return self._decision
             case "step":

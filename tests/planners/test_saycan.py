@@ -121,7 +121,7 @@ def test_values_are_asked_afresh_for_the_observation_that_was_given() -> None:
         (lambda options: [-1.0, -1.0], r"shape \(2,\); it must be \(5,\)"),
         (lambda options: None, "shape"),
         (lambda options: ["a", "b", "c", "d", "e"], "not an array of numbers"),
-        (lambda options: [-np.inf] * 5, "all 4 options impossible"),
+        (lambda options: [-np.inf] * 5, "all 5 options impossible"),
     ],
 )
 def test_scores_that_are_no_log_probabilities_are_refused(

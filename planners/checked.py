@@ -1,0 +1,73 @@
+"""What language models and value functions return, checked before anything is decided by it.
+
+Both may be somebody else's code or somebody else's server: whatever they raise, and numbers that are none, become one
+error that names the part and the option.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.errors import LanguageModelError, SayCanError, ValueFunctionError
+from saycan.language import LanguageModel
+from saycan.observation import Observation
+from saycan.skill import Skill
+from saycan.value import ValueFunction
+
+
+def checked_scores(model: LanguageModel, prompt: str, options: Sequence[str]) -> NDArray[np.float64]:
+    """(N,) float64 log-probabilities in nats, at least one of them above minus infinity. Raises LanguageModelError."""
+    source = f"language model {model.name!r}"
+    try:
+        raw = model.score(prompt, options)
+    except SayCanError:
+        raise
+    except Exception as error:
+        raise LanguageModelError(f"{source} failed: {type(error).__name__}: {error}") from error
+    scores = _numbers(raw, options, source, LanguageModelError)
+    # Minus infinity is an honest answer, "never"; NaN and positive log-probabilities are not.
+    _refuse(np.isnan(scores) | (scores > 1e-6), scores, options, source, LanguageModelError)
+    if np.isneginf(scores).all():
+        raise LanguageModelError(f"{source} finds all {len(options)} options impossible")
+    return scores
+
+
+def checked_values(function: ValueFunction, observation: Observation, skills: Sequence[Skill]) -> NDArray[np.float64]:
+    """(N,) float64 in [0, 1], one for each skill. Raises ValueFunctionError."""
+    source = f"value function {type(function).__name__}"
+    try:
+        raw = function.values(observation, skills)
+    except SayCanError:
+        raise
+    except Exception as error:
+        raise ValueFunctionError(f"{source} failed: {type(error).__name__}: {error}") from error
+    phrases = [skill.phrase for skill in skills]
+    values = _numbers(raw, phrases, source, ValueFunctionError)
+    _refuse(~((values >= 0) & (values <= 1)), values, phrases, source, ValueFunctionError)
+    return values
+
+
+def _numbers(raw: object, options: Sequence[str], source: str, error: type[SayCanError]) -> NDArray[np.float64]:
+    """One number for each option, or an error that says what came instead."""
+    try:
+        array = np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError) as cause:
+        raise error(f"{source} returned {type(raw).__name__}, which is not an array of numbers: {cause}") from cause
+    if array.shape != (len(options),):
+        raise error(f"{source} returned shape {array.shape}; it must be ({len(options)},), one number for each option")
+    return array
+
+
+def _refuse(
+    bad: NDArray[np.bool_], found: NDArray[np.float64], options: Sequence[str], source: str, error: type[SayCanError]
+) -> None:
+    if bad.any():
+        worst = int(bad.argmax())
+        valid = "a log-probability, at most 0" if error is LanguageModelError else "a probability in [0, 1]"
+        raise error(
+            f"{source} returned {found[worst]} for {options[worst].strip()!r} ({int(bad.sum())} of {len(options)} are "
+            f"wrong); it must be {valid}"
+        )
