@@ -8,7 +8,7 @@ import pytest
 
 from saycan.errors import LanguageModelError
 from saycan.planners import gguf as unpacking
-from tests.planners.tiny_models import configuration, save_tokenizer
+from tests.planners.transformers.tiny_models import configuration, save_tokenizer
 
 gguf = pytest.importorskip("gguf")
 

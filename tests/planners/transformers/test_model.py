@@ -4,12 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from saycan.errors import LanguageModelError, MissingPartError
-from saycan.language import LanguageModel
+from saycan.errors import DecisionInterruptedError, LanguageModelError, MissingPartError
+from saycan.interruption import interruptible
+from saycan.language import LanguageModel, Shortlister, TextEmbedder, TextGenerator, TokenCounter
 from saycan.planners.transformers import TransformersModel
-from tests.planners.tiny_models import WINDOW, save_model
+from tests.planners.transformers.tiny_models import WINDOW, save_model
 
 TREES = ("llama", "mistral", "gemma3", "gpt2")
 OTHERS = ("bloom", "mamba")
@@ -29,6 +32,11 @@ OPTIONS = (
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
     return {kind: save_model(root / kind, kind) for kind in (*TREES, *OTHERS)}
+
+
+@pytest.fixture(scope="module")
+def loaded(folders: dict[str, Path]) -> dict[str, TransformersModel]:
+    return {kind: TransformersModel(folders[kind], dtype="float32", device="cpu") for kind in TREES}
 
 
 def naive(model: TransformersModel, prompt: str, options: tuple[str, ...]) -> NDArray[np.float64]:
@@ -57,8 +65,8 @@ def test_scores_on_the_shared_cache_equal_one_forward_per_option(folders: dict[s
     found = model.score(PROMPT, OPTIONS)
     assert found.dtype == np.float64
     assert found == pytest.approx(naive(model, PROMPT, OPTIONS), abs=1e-3)
-    assert model._tree_is_exact is True
-    assert len(model._cached) > WINDOW
+    assert model.reads_trees is True
+    assert len(model._network.known) > WINDOW
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -66,7 +74,7 @@ def test_a_model_that_cannot_read_a_tree_is_scored_without_one(folders: dict[str
     model = TransformersModel(folders[kind], dtype="float32", device="cpu")
     for _ in range(2):
         assert model.score(PROMPT, OPTIONS) == pytest.approx(naive(model, PROMPT, OPTIONS), abs=1e-3)
-    assert model._tree_is_exact is False
+    assert model.reads_trees is False
 
 
 @pytest.mark.parametrize("kind", ["gemma3", "gpt2"])
@@ -80,28 +88,35 @@ def test_the_cache_goes_from_prompt_to_prompt_and_changes_no_score(folders: dict
 def test_what_a_longer_prompt_shares_with_the_last_one_is_not_read_again(folders: dict[str, Path]) -> None:
     model = TransformersModel(folders["llama"], dtype="float32", device="cpu")
     model.score(PROMPT, OPTIONS)
-    known, fed = list(model._cached), []
-    forward = model._model.forward
+    network = model._network
+    known, fed = list(network.known), network.fed
+    network.read(known)
+    assert network.fed == fed
+    network.read([*known, 5, 6, 7])
+    assert network.fed == fed + 3
 
-    def counting(**kwargs: object) -> object:
-        fed.append(np.asarray(kwargs["input_ids"]).shape[1])
-        return forward(**kwargs)
 
-    model._model.forward = counting
-    model._extend(known)
-    assert fed == []
-    model._extend([*known, 5, 6, 7])
-    assert fed == [3]
+def test_what_was_read_and_what_the_cache_saved_is_counted(folders: dict[str, Path]) -> None:
+    model = TransformersModel(folders["llama"], dtype="float32", device="cpu")
+    assert not model.usage
+    model.score(PROMPT, OPTIONS)
+    first = model.usage
+    assert first.tokens_in > len(model._network.known)
+    assert (first.requests, first.tokens_cached, first.tokens_out) == (0, 0, 0)
+    model.score(PROMPT, OPTIONS)
+    second = model.usage - first
+    assert second.tokens_in == first.tokens_in
+    assert second.tokens_cached == len(model._network.known)
 
 
 def test_a_prompt_longer_than_one_chunk_and_a_tree_larger_than_one(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("saycan.planners.transformers._CHUNK", 5)
-    monkeypatch.setattr("saycan.planners.transformers._PROMPT_CHUNK", 7)
+    monkeypatch.setattr("saycan.planners.transformers.model._CHUNK", 5)
+    monkeypatch.setattr("saycan.planners.transformers.network._CHUNK", 7)
     model = TransformersModel(folders["gemma3"], dtype="float32", device="cpu")
     assert model.score(PROMPT, OPTIONS) == pytest.approx(naive(model, PROMPT, OPTIONS), abs=1e-3)
-    assert model._tree_is_exact is True
+    assert model.reads_trees is True
 
 
 def test_an_option_that_merges_with_the_end_of_the_prompt_is_scored_on_the_tokens_of_the_whole(
@@ -113,6 +128,99 @@ def test_an_option_that_merges_with_the_end_of_the_prompt_is_scored_on_the_token
     joined = model._tokenizer(prompt + options[0])["input_ids"]
     assert joined[: len(alone)] != alone, "this tokenizer merges here, or the test is void"
     assert model.score(prompt, options) == pytest.approx(naive(model, prompt, options), abs=1e-3)
+
+
+WORDS = st.text(alphabet="the cok\u00e9\u4f60 .\n\U0001f916", min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(TREES), prompt=WORDS, options=st.lists(WORDS, min_size=1, max_size=6), run=st.integers(1, 7)
+)
+@example(kind="llama", prompt="the co", options=["ke", "ke can", "k", "ke", " can"], run=1)
+def test_any_options_after_any_prompt(
+    loaded: dict[str, TransformersModel], kind: str, prompt: str, options: list[str], run: int
+) -> None:
+    """Options that begin each other, that repeat, of one token, in any script, that merge with the prompt's end."""
+    model = loaded[kind]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("saycan.planners.transformers.model._CHUNK", run)
+        assert model.score(prompt, options) == pytest.approx(naive(model, prompt, tuple(options)), abs=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(options=st.lists(WORDS, min_size=1, max_size=12), count=st.integers(1, 6), batch=st.integers(1, 5))
+def test_the_shortlist_is_the_best_of_all(
+    loaded: dict[str, TransformersModel], options: list[str], count: int, batch: int
+) -> None:
+    model = loaded["gemma3"]
+    scores = model.score(PROMPT, options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("saycan.planners.transformers.search._BATCH", batch)
+        found = model.shortlist(PROMPT, options, count)
+    assert len(set(found.tolist())) == len(found) == min(count, len(options))
+    assert scores[found] == pytest.approx(np.sort(scores)[::-1][: len(found)], abs=1e-3)
+    assert model.score(PROMPT, options) == pytest.approx(scores, abs=1e-4)
+
+
+def test_the_shortlist_of_many_leaves_most_of_the_tree_unread(loaded: dict[str, TransformersModel]) -> None:
+    model = loaded["llama"]
+    options = [f" {verb} {thing} {number}." for verb in ("the", "can") for thing in ("a", "b") for number in range(99)]
+    before = model._network.fed
+    model.score(PROMPT, options)
+    whole, before = model._network.fed - before, model._network.fed
+    assert len(model.shortlist(PROMPT, options, 3)) == 3
+    assert model._network.fed - before < whole / 2
+
+
+@pytest.mark.parametrize("kind", ["gemma3", "gpt2", "mamba"])
+def test_what_is_generated_is_what_the_library_itself_would_write(folders: dict[str, Path], kind: str) -> None:
+    import torch
+
+    model = TransformersModel(folders[kind], dtype="float32", device="cpu")
+    ids = torch.tensor([[0, *model._tokenizer(PROMPT)["input_ids"]]])
+    whole = model._model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
+    expected = whole[0, ids.shape[1] :].tolist()
+    expected = expected[: expected.index(1)] if 1 in expected else expected
+    for _ in range(2):  # also from a warm cache
+        assert model.generate(PROMPT, max_tokens=8, stop=()) == model._tokenizer.decode(expected)
+    assert model.usage.tokens_out == 2 * len(expected)
+
+
+def test_generation_ends_where_a_stop_text_begins(loaded: dict[str, TransformersModel]) -> None:
+    model = loaded["gemma3"]
+    whole = model.generate(PROMPT, max_tokens=12, stop=())
+    assert len(whole) > 4
+    stop = whole[3:5]
+    assert model.generate(PROMPT, max_tokens=12, stop=(stop, "never said")) == whole[: whole.find(stop)]
+
+
+def test_embeddings_have_length_one_and_padding_does_not_show(loaded: dict[str, TransformersModel]) -> None:
+    model = loaded["llama"]
+    texts = ["the sponge", "the robot wipes the close counter with the sponge", "\u00fc"]
+    rows = model.embed(texts)
+    assert rows.dtype == np.float32
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0, abs=1e-5)
+    for text, row in zip(texts, rows, strict=True):
+        assert model.embed([text])[0] == pytest.approx(row, abs=1e-4)
+    assert model.embed([]).shape == (0, 32)
+
+
+def test_lengths_are_the_tokens_that_are_scored(loaded: dict[str, TransformersModel]) -> None:
+    model = loaded["llama"]
+    lengths = model.lengths(PROMPT, OPTIONS)
+    _, tails = model._split(PROMPT, OPTIONS)
+    assert lengths.tolist() == [len(tail) for tail in tails]
+    for ability in (TokenCounter, TextGenerator, Shortlister, TextEmbedder):
+        assert isinstance(model, ability)
+
+
+def test_a_decision_that_nobody_waits_for_is_given_up_between_two_chunks(loaded: dict[str, TransformersModel]) -> None:
+    model = loaded["llama"]
+    expected = model.score(PROMPT, OPTIONS)
+    with interruptible(lambda: True), pytest.raises(DecisionInterruptedError):
+        model.score("Steps: 1.", OPTIONS)
+    assert model.score(PROMPT, OPTIONS) == pytest.approx(expected, abs=1e-4)
 
 
 def test_options_of_a_whole_alphabet_share_out_the_probability(folders: dict[str, Path]) -> None:
@@ -141,18 +249,18 @@ def test_a_prompt_that_does_not_fit_is_refused(folders: dict[str, Path]) -> None
 def test_after_an_interruption_nothing_half_done_is_kept(folders: dict[str, Path]) -> None:
     model = TransformersModel(folders["llama"], dtype="float32", device="cpu")
     expected = model.score(PROMPT, OPTIONS)
-    forward, calls = model._model.forward, []
+    body, calls = model._network._body, []
 
     def interrupted(**kwargs: object) -> object:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return forward(**kwargs)
+        return body(**kwargs)
 
-    model._model.forward = interrupted
+    model._network._body = interrupted
     with pytest.raises(KeyboardInterrupt):
         model.score("Steps: 1. the sponge. 2. the coke can.", OPTIONS)
-    model._model.forward = forward
+    model._network._body = body
     assert model.score(PROMPT, OPTIONS) == pytest.approx(expected, abs=1e-4)
 
 

@@ -1,0 +1,277 @@
+"""Say with any causal language model that the transformers library can load: exact log-probabilities, offline.
+
+    log p(option | prompt) = sum over the option's tokens t_i of log p(t_i | prompt, t_1 ... t_{i-1})
+
+All options are merged into one prefix tree whose nodes attend to the prompt and to their own ancestors only, so what
+options share is computed once, the prompt's keys and values are computed once for all of them, and they are kept for
+the next call as far as its prompt begins with the same tokens. A token's probability is read where its parent stands:
+leaves of the tree go through nothing, and the output head runs only where a child hangs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.errors import LanguageModelError
+from saycan.interruption import check_interruption
+from saycan.planners.transformers.head import OutputHead
+from saycan.planners.transformers.loading import load
+from saycan.planners.transformers.network import CausalNetwork
+from saycan.planners.transformers.prefix_tree import PrefixTree, common_prefix
+from saycan.planners.transformers.search import likeliest
+from saycan.usage import Usage
+
+if TYPE_CHECKING:
+    import torch
+
+_CHUNK = 256  # nodes of the tree that are fed at once: a compromise between long products and wide masks
+_NAIVE_BATCH = 4
+_EMBED_BATCH = 32
+
+
+class TransformersModel:
+    """Implements `saycan.language.LanguageModel`, `TextGenerator`, `TokenCounter`, `Shortlister` and `TextEmbedder`.
+
+    Where the prompt ends and an option begins, a tokenizer may merge characters of both into one token. Prompt and
+    option are therefore tokenised together, and every option is scored from the last token that the prompt and all
+    options have in common. When that leaves a tail of the prompt to be scored too, it is the same text for every
+    option and so the same constant in exact arithmetic; nothing is ever scored on tokens the model would not see.
+
+    Args:
+        path: A folder, or a hub name whose files are in the local cache already: nothing is downloaded.
+        dtype: "float32", "bfloat16", ... or "auto": bfloat16 on a GPU and on a CPU that multiplies it in hardware,
+            float32 elsewhere.
+        device: "cpu", "cuda", ...; a GPU when there is one, if None.
+        name: What traces call it; "transformers:PATH" if None.
+
+    Attributes:
+        usage: Tokens since it was made: of prompts and options, and those of them that the cache saved.
+        reads_trees: Whether it can score all options at once. Recurrent models, ALiBi and the like cannot be told a
+            tree; they are scored one option at a time, slowly and just as exactly.
+
+    Raises:
+        MissingPartError: No such folder, or no such model in the local cache.
+        LanguageModelError: The files are there but cannot be loaded.
+    """
+
+    def __init__(
+        self, path: str | Path, *, dtype: str = "auto", device: str | None = None, name: str | None = None
+    ) -> None:
+        self.name = name or f"transformers:{path}"
+        self._model, self._tokenizer, self._device = load(path, dtype, device)
+        self._prefix = self._special_prefix()
+        self._network = CausalNetwork(self._model, self._device)
+        self._head = OutputHead(self._model)
+        self.usage = Usage()
+        self.reads_trees = self._try_tree()
+
+    def score(self, prompt: str, options: Sequence[str]) -> NDArray[np.float64]:
+        """(N,) float64 log-probabilities in nats. Raises LanguageModelError when the prompt does not fit."""
+        if not options:
+            return np.zeros(0)
+        head, tails = self._split(prompt, options)
+        with self._reading():
+            return self._score_tree(head, tails) if self.reads_trees else self._score_naively(head, tails)
+
+    def lengths(self, prompt: str, options: Sequence[str]) -> NDArray[np.int64]:
+        """(N,) int64, tokens that `score` adds up for each option."""
+        tails = self._split(prompt, options)[1] if options else []
+        return np.array([max(1, len(tail)) for tail in tails], np.int64)
+
+    def shortlist(self, prompt: str, options: Sequence[str], count: int) -> NDArray[np.int64]:
+        """(K,) int64 indices of the `count` options with the highest `score`, best first, without scoring the rest."""
+        if not options or count < 1:
+            return np.zeros(0, np.int64)
+        if not self.reads_trees:
+            return np.argsort(-self.score(prompt, options), kind="stable")[:count]
+        head, tails = self._split(prompt, options)
+        with self._reading():
+            self._network.read(head[:-1])
+            return likeliest(self._network, self._head, PrefixTree.build(head[-1], tails), count)
+
+    def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
+        """The likeliest next tokens one after the other, up to a stop text. Raises LanguageModelError."""
+        tokens = self._prefix + self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        self._check_length(len(tokens) + max_tokens)
+        written: list[int] = []
+        text = ""
+        ends = {self._tokenizer.eos_token_id}
+        with self._reading():
+            while len(written) < max_tokens:
+                check_interruption()
+                token = self._next_token(tokens + written)
+                if token in ends:
+                    break
+                written.append(token)
+                # Decoded with what stands before it: many tokenizers drop a space in front of the first word.
+                text = self._tokenizer.decode(tokens[-1:] + written)[len(self._tokenizer.decode(tokens[-1:])) :]
+                cut = min((text.find(end) for end in stop if end in text), default=-1)
+                if cut >= 0:
+                    text = text[:cut]
+                    break
+        self.usage += Usage(tokens_in=len(tokens), tokens_out=len(written))
+        return text
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) float32 rows of length 1: the mean of a text's last hidden states."""
+        import torch
+
+        result = np.zeros((len(texts), self._model.config.get_text_config().hidden_size), np.float32)
+        if not texts:
+            return result
+        rows = [self._prefix + ids for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+        with torch.inference_mode():
+            for start in range(0, len(rows), _EMBED_BATCH):
+                check_interruption()
+                some = rows[start : start + _EMBED_BATCH]
+                longest = max(map(len, some))
+                ids = torch.tensor([row + [row[0]] * (longest - len(row)) for row in some], device=self._device)
+                real = torch.tensor([[i < len(row) for i in range(longest)] for row in some], device=self._device)
+                states = self._model.base_model(input_ids=ids, attention_mask=real.long(), use_cache=False)[0].float()
+                mean = (states * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)  # (B, D)
+                result[start : start + len(some)] = torch.nn.functional.normalize(mean, dim=-1).cpu().numpy()
+        return result
+
+    # Tokens ----------------------------------------------------------------------------------------------------------
+
+    def _special_prefix(self) -> list[int]:
+        """Tokens in front of every text: what the tokenizer itself puts there, or any start that the model knows."""
+        begin, end = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
+        automatic = self._tokenizer("a")["input_ids"][:1]
+        if begin is not None and automatic == [begin]:
+            return [begin]
+        return [token for token in (begin, end) if token is not None][:1]
+
+    def _split(self, prompt: str, options: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+        """Tokens that all options share, at least one, and for each option those that follow."""
+        texts = [prompt, *(prompt + option for option in options)]
+        prompt_ids, *full = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
+        shared = len(prompt_ids)
+        for ids in full:
+            shared = min(shared, common_prefix(prompt_ids, ids))
+        head = self._prefix + prompt_ids[:shared]
+        if not head:
+            raise LanguageModelError(f"{self.name} has no token to begin with; give it a prompt that is not empty")
+        tails = [ids[shared:] for ids in full]
+        self._check_length(len(head) + max(map(len, tails)))
+        return head, tails
+
+    def _check_length(self, length: int) -> None:
+        limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        if limit is not None and length > limit:
+            raise LanguageModelError(
+                f"the prompt with its options has {length} tokens; {self.name} takes {limit}. "
+                "Use a shorter instruction, fewer examples in the prompt file, or a model with a longer context"
+            )
+
+    # The tree on the shared cache ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Without gradients; a cache that was interrupted half-way holds no known tokens and is thrown away."""
+        import torch
+
+        try:
+            with torch.inference_mode():
+                yield
+        except BaseException:
+            self._network.forget()
+            raise
+
+    def _score_tree(self, head: list[int], tails: list[list[int]]) -> NDArray[np.float64]:
+        """(N,) float64 log-probabilities; leaves the cache holding `head` but for its last token, the tree's root."""
+        import torch
+
+        network, before = self._network, self._network.fed
+        network.read(head[:-1])
+        cached = len(head) - 1 - (network.fed - before)
+        tree = PrefixTree.build(head[-1], tails)
+        kept, size = len(network.known), len(tree.tokens)
+        parts = []
+        for start in range(0, size, _CHUNK):
+            check_interruption()
+            stop = min(start + _CHUNK, size)
+            nodes, seen = tree.run(start, stop)
+            positions = kept + tree.depths[nodes]
+            states = network.feed(
+                tree.tokens[nodes],
+                positions,
+                np.concatenate([np.arange(kept), positions]),
+                np.concatenate([np.ones((len(nodes), kept), bool), seen], axis=1),
+            )
+            network.drop(len(nodes))
+            parts.append(states[start - stop :])  # without the ancestors, which another run has had
+        hidden = torch.cat(parts)  # (M, D)
+        parents = torch.as_tensor(tree.edge_parents, device=hidden.device)
+        tokens = torch.as_tensor(tree.edge_tokens, device=hidden.device)
+        edges = self._head.logits(hidden[parents], tokens) - self._head.log_normalizers(hidden)[parents]
+        self.usage += Usage(tokens_in=len(head) - 1 + size, tokens_cached=cached)
+        found = edges.cpu().numpy()
+        return np.array([found[list(path)].sum() for path in tree.paths])
+
+    def _next_token(self, tokens: list[int]) -> int:
+        """The likeliest token after a text."""
+        if not self.reads_trees:
+            import torch
+
+            return int(self._model(input_ids=torch.tensor([tokens], device=self._device)).logits[0, -1].argmax())
+        if self._network.known[: len(tokens)] == tokens:
+            self._network.read(tokens[:-1])  # its last state is not kept, only its keys and values
+        hidden = self._network.read(tokens)
+        assert hidden is not None, "something was left to read"
+        return self._head.best(hidden)
+
+    # Without the tree ------------------------------------------------------------------------------------------------
+
+    def _score_naively(self, head: list[int], tails: list[list[int]]) -> NDArray[np.float64]:
+        """(N,) float64 log-probabilities, each option read with the whole prompt: slow, and right for every model."""
+        import torch
+
+        scores = np.zeros(len(tails))
+        keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
+        for start in range(0, len(tails), _NAIVE_BATCH):
+            check_interruption()
+            some = tails[start : start + _NAIVE_BATCH]
+            longest = max(map(len, some))
+            # Padding comes last, where causal attention cannot see it.
+            rows = [head + tail + [head[0]] * (longest - len(tail)) for tail in some]
+            wanted = {"logits_to_keep": longest + 1} if keeps else {}
+            logits = self._model(input_ids=torch.tensor(rows, device=self._device), use_cache=False, **wanted).logits
+            first = len(head) - 1 - (len(rows[0]) - logits.shape[1])  # where the first option token is predicted
+            for row, tail in enumerate(some):
+                own = logits[row, first : first + len(tail)].float().log_softmax(dim=-1)  # (L, V)
+                chosen = own[range(len(tail)), tail]
+                scores[start + row] = float(chosen.double().sum())
+        self.usage += Usage(tokens_in=len(head) * len(tails) + sum(map(len, tails)))
+        return scores
+
+    def _try_tree(self) -> bool:
+        """Whether this model honours masks and positions and its head is understood: a small tree, scored both ways."""
+        if not self._network.is_plain or not self._prefix:
+            return False
+        size = self._model.config.get_text_config().vocab_size
+        head = self._prefix + [token % size for token in (11, 7, 19, 5, 23, 13, 3, 17)]
+        tails = [[token % size for token in tail] for tail in ([29, 31, 37], [29, 31, 41], [29, 43], [47])]
+        try:
+            with self._reading():
+                found, expected = self._score_tree(head, tails), self._score_naively(head, tails)
+        except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, KeyError):
+            return False
+        finally:
+            self._network.forget()
+            self.usage = Usage()
+        exact = self._model.dtype == _float32()
+        return bool(np.allclose(found, expected, rtol=0.0, atol=1e-3 if exact else 0.5, equal_nan=True))
+
+
+def _float32() -> torch.dtype:
+    import torch
+
+    return torch.float32

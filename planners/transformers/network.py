@@ -1,0 +1,123 @@
+"""The body of a language model on a key/value cache, told token by token which others it may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.interruption import check_interruption
+from saycan.planners.transformers.prefix_tree import common_prefix
+
+if TYPE_CHECKING:
+    import torch
+
+_CHUNK = 512  # tokens of a prompt that are fed at once
+
+
+class CausalNetwork:
+    """A transformer without its output head, and the keys and values of the text that it has read last.
+
+    Args:
+        model: A causal language model of the transformers library.
+        device: Where it lies.
+
+    Attributes:
+        known: Tokens whose keys and values are kept.
+        fed: Number of tokens that have gone through the body so far.
+    """
+
+    def __init__(self, model: Any, device: str) -> None:
+        self._body, self._device, self._type = model.base_model, device, model.dtype
+        config = model.config.get_text_config()
+        self._kinds = set(getattr(config, "layer_types", None) or ())
+        self._window: int | None = getattr(config, "sliding_window", None)
+        self.fed = 0
+        self.known: list[int] = []
+        self.forget()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every layer attends in a way that masks can tell it; recurrent layers and fixed blocks do not."""
+        return self._kinds <= {"full_attention", "sliding_attention"}
+
+    def forget(self) -> None:
+        """Begin with an empty cache."""
+        from transformers import DynamicCache
+
+        # Made without the model's config: sliding-window layers would drop what lies behind their window, and could
+        # then not be shortened again. The masks hide it instead.
+        self._cache: Any = DynamicCache()
+        self.known = []
+
+    def read(self, tokens: Sequence[int]) -> torch.Tensor | None:
+        """Make the cache hold exactly `tokens`, computing only what it does not hold yet.
+
+        Returns:
+            (1, D) the hidden state of the last token; None when nothing had to be computed.
+        """
+        tokens = list(tokens)
+        keep = common_prefix(self.known, tokens)
+        self.drop(len(self.known) - keep)
+        self.known = self.known[:keep]
+        hidden = None
+        for start in range(keep, len(tokens), _CHUNK):
+            stop = min(start + _CHUNK, len(tokens))
+            check_interruption()
+            places = np.arange(stop)
+            hidden = self.feed(
+                tokens[start:stop], places[start:], places, np.tri(stop - start, stop, start, dtype=bool)
+            )
+            self.known = tokens[:stop]
+        return None if hidden is None else hidden[-1:]
+
+    def feed(
+        self,
+        tokens: Sequence[int] | NDArray[np.int64],
+        positions: NDArray[np.int64],
+        key_positions: NDArray[np.int64],
+        visible: NDArray[np.bool_],
+    ) -> torch.Tensor:
+        """(Q, D) last hidden states of some tokens, whose keys and values are appended to the cache.
+
+        Args:
+            tokens: (Q,) to feed.
+            positions: (Q,) their positions in the text.
+            key_positions: (K,) positions of everything in the cache and of the tokens themselves.
+            visible: (Q, K) which keys each token may look at.
+        """
+        import torch
+
+        full = near = self._bias(visible)
+        if self._window:
+            near = self._bias(visible & (positions[:, None] - key_positions[None, :] < self._window))
+        mask: Any = full
+        if "sliding_attention" in self._kinds:
+            mask = {"full_attention": full, "sliding_attention": near}
+        elif self._window and not self._kinds:
+            mask = near
+        ids = torch.as_tensor(np.asarray(tokens, np.int64), device=self._device)[None]
+        self.fed += ids.shape[1]
+        output = self._body(
+            input_ids=ids,
+            position_ids=torch.as_tensor(positions, device=self._device)[None],
+            attention_mask=mask,
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        return output.last_hidden_state[0]  # type: ignore[no-any-return]
+
+    def drop(self, count: int) -> None:
+        """Take the newest `count` tokens out of the cache."""
+        if count:
+            self._cache.crop(-count)
+
+    def _bias(self, visible: NDArray[np.bool_]) -> torch.Tensor:
+        """(1, 1, Q, K) what is added to attention scores: 0 where visible, the lowest number elsewhere."""
+        import torch
+
+        bias = torch.zeros(visible.shape, dtype=self._type)
+        bias.masked_fill_(torch.from_numpy(~visible), torch.finfo(self._type).min)
+        return bias[None, None].to(self._device)
