@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Prompt:
         task: Introduces an instruction; {instruction}.
         number: Begins a step; {number}.
         option: A phrase as it follows the number, and as it is scored; {phrase}.
+        end: Closes a step. Scored only with a phrase that begins another one, which would otherwise win for being short.
         failure: Follows a step that did not work; {message}.
         feedback: A line between two steps; {speaker} and {text}.
         speakers: `Feedback.source` to the name that speaks.
@@ -41,6 +43,7 @@ class Prompt:
     task: str
     number: str
     option: str
+    end: str
     failure: str
     feedback: str
     speakers: Mapping[str, str]
@@ -103,9 +106,10 @@ class Prompt:
     def options(self, skills: Sequence[Skill]) -> tuple[list[str], NDArray[np.int64]]:
         """What is scored: (M,) texts, and for each the index of its skill, M >= N.
 
-        A text has a leading space and a closing full stop, so that no phrase begins another. A skill has a second text
-        where its phrase can be worded otherwise: people say "the counter", and to a language model every wording is
-        an event of its own, whose probability the skill would lose.
+        A skill has a second text where its phrase can be worded otherwise: people say "the counter", and to a language
+        model every wording is an event of its own, whose probability the skill would lose. No text begins another:
+        where a phrase does, it is scored with the end of its step. Elsewhere that end is as good as certain, and
+        leaving it out saves a third of the work, since it would have to be read from every last word.
         """
         texts, owners = [], []
         for index, skill in enumerate(skills):
@@ -114,10 +118,13 @@ class Prompt:
                 phrases += [skill.phrase.replace(part, other) for other in others if part in skill.phrase]
             texts += [self.option.format(phrase=phrase) for phrase in phrases]
             owners += [index] * len(phrases)
-        return texts, np.array(owners, dtype=np.int64)
+        # In this order, what a text begins comes right after it.
+        order = sorted(set(texts))
+        begun = {text for text, following in itertools.pairwise(order) if following.startswith(text)}
+        return [text + self.end if text in begun else text for text in texts], np.array(owners, dtype=np.int64)
 
     def _step(self, number: int, phrase: str) -> str:
-        return self.number.format(number=number) + self.option.format(phrase=phrase)
+        return self.number.format(number=number) + self.option.format(phrase=phrase) + self.end
 
 
 def _one_line(text: str) -> str:

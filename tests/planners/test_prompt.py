@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from saycan.errors import BadInputError
 from saycan.goals import parse
@@ -55,10 +57,25 @@ def test_a_long_failure_is_cut() -> None:
     assert len(last) < 200
 
 
-def test_options_end_in_a_full_stop_and_a_skill_may_have_several_wordings() -> None:
+def test_a_skill_may_have_several_wordings() -> None:
     texts, owners = PROMPT.options([WAVE, Skill("go to the close counter", "go to"), DONE])
-    assert texts == [" wave.", " go to the close counter.", " go to the counter.", " done."]
+    assert texts == [" wave", " go to the close counter", " go to the counter", " done"]
     assert owners.tolist() == [0, 1, 1, 2]
+
+
+def test_what_begins_another_phrase_is_scored_with_its_end() -> None:
+    longer = [Skill(phrase, "x") for phrase in ("wave to the crowd", "bow", "wave", "wave to", "go to the counter")]
+    texts, _ = PROMPT.options([*longer, Skill("go to the close counter", "go to")])
+    assert texts[:4] == [" wave to the crowd", " bow", " wave.", " wave to."]
+    assert texts[4:] == [" go to the counter", " go to the close counter", " go to the counter"], (
+        "twice is no beginning"
+    )
+
+
+@given(st.lists(st.text("ab ", min_size=1, max_size=5), min_size=1, max_size=8, unique=True))
+def test_no_text_that_is_scored_begins_another(phrases: list[str]) -> None:
+    texts, _ = PROMPT.options([Skill(phrase, "x") for phrase in phrases])
+    assert not any(one != other and other.startswith(one) for one in texts for other in texts)
 
 
 def test_every_step_of_the_examples_is_a_skill_and_no_example_gives_the_demonstration_away() -> None:
@@ -88,7 +105,7 @@ def test_a_prompt_of_ones_own(tmp_path: Path) -> None:
     [
         (("header =", "heading ="), "heading"),
         (("{instruction}", "{instructions}"), "KeyError"),
-        (('option = " {phrase}."', "option = 3"), "wrong field"),
+        (('option = " {phrase}"', "option = 3"), "wrong field"),
         (("[wordings]", "[wording"), "not TOML"),
         (("[[examples]]", "[[example]]"), "examples"),
     ],

@@ -53,7 +53,7 @@ def observation(time: float = 0.0) -> Observation:
 
 
 def says(**probabilities: float) -> Says:
-    by_text = {f" {phrase.replace('_', ' ')}.": value for phrase, value in probabilities.items()}
+    by_text = {f" {phrase.replace('_', ' ')}": value for phrase, value in probabilities.items()}
     return Says(lambda options: np.log([max(by_text.get(option, 0.0), 1e-300) for option in options]))
 
 
@@ -116,8 +116,8 @@ def test_values_are_asked_afresh_for_the_observation_that_was_given() -> None:
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        (lambda options: np.log([0.5, np.nan, 0.1, 0.1, 0.1]), "nan for 'bow.'"),
-        (lambda options: [-1.0, -1.0, -1.0, -1.0, 0.5], "0.5 for 'done.'"),
+        (lambda options: np.log([0.5, np.nan, 0.1, 0.1, 0.1]), "nan for 'bow'"),
+        (lambda options: [-1.0, -1.0, -1.0, -1.0, 0.5], "0.5 for 'done'"),
         (lambda options: [-1.0, -1.0], r"shape \(2,\); it must be \(5,\)"),
         (lambda options: None, "shape"),
         (lambda options: ["a", "b", "c", "d", "e"], "not an array of numbers"),
