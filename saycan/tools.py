@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -164,14 +165,16 @@ class _Verb:
 
 def _grouped(skills: Iterable[Skill]) -> list[tuple[str, list[Skill]]]:
     """Skills by verb, bare phrases together; a verb that has the same object and place twice gets a group for each."""
-    groups: dict[tuple[str, int], list[Skill]] = {}
-    seen: dict[tuple[tuple[str, str | None], ...], int] = {}
+    groups: dict[tuple[str | None, int], list[Skill]] = {}
+    seen: Counter[tuple[str | None, str | None, str | None]] = Counter()
     for skill in skills:
-        verb = "do" if "phrase" in _arguments(skill) else skill.verb
-        key = (("verb", verb), *_arguments(skill).items())
-        count = seen[key] = seen.get(key, -1) + 1
-        groups.setdefault((verb, count), []).append(skill)
-    return [(verb, found) for (verb, _), found in groups.items()]
+        if "phrase" in _arguments(skill):
+            groups.setdefault((None, 0), []).append(skill)
+            continue
+        key = (skill.verb, skill.object, skill.place)
+        groups.setdefault((skill.verb, seen[key]), []).append(skill)
+        seen[key] += 1
+    return [(verb or "do", found) for (verb, _), found in groups.items()]
 
 
 def _arguments(skill: Skill) -> dict[str, str | None]:
