@@ -86,7 +86,7 @@ def wait_for_all(calls: Sequence[Callable[[], T]], seconds: float, at_once: int 
                 left = ends - time.monotonic()
                 if left <= 0:
                     raise ModelUnavailableError(
-                        f"no answer within {seconds:g} s; try again, allow more seconds, or use another model"
+                        f"no answer within {seconds:.3g} s; try again, allow more seconds, or use another model"
                     )
                 news.wait(min(POLL, left))
     finally:

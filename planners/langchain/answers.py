@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from saycan.errors import LanguageModelError
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
-"""Labels of up to twenty options: each is a single token to every tokenizer, and services return twenty at most."""
+"""Labels of up to twenty options: each is one token to the tokenizers in use, and services return twenty at most."""
 
 
 class UnusableAnswerError(Exception):

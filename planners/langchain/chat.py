@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -47,7 +48,7 @@ class Method(StrEnum):
 
 
 _LOSS = {
-    Method.LOGPROBS: "probabilities of the options' letters, not of their words; beyond 20 options merged from rounds",
+    Method.LOGPROBS: "probabilities of the options' letters, not of their words; beyond 20 options, merged from rounds",
     Method.STRUCTURED: f"probabilities that the model states for up to {NAMED} options; the others count as impossible",
     Method.TEXT: f"order of preference of up to {NAMED} options only; the others count as impossible",
 }
@@ -146,7 +147,7 @@ class ChatModel:
             return self._twice(read, question)
 
         def several(groups: Sequence[Group]) -> list[NDArray[np.float64]]:
-            return self._requests.ask([lambda group=group: one(group) for group in groups], ends)  # type: ignore[misc]
+            return self._requests.ask([partial(one, group) for group in groups], ends)
 
         return in_rounds(len(options.labels), len(LETTERS), several)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class DecisionModel:
 
         def several(groups: Sequence[Group]) -> list[NDArray[np.float64]]:
             labels = [[listed.labels[place] for place in group] for group in groups]
-            return self._requests.ask([lambda some=some: self._choose(prompt, some) for some in labels], ends)  # type: ignore[misc]
+            return self._requests.ask([partial(self._choose, prompt, some) for some in labels], ends)
 
         return listed.spread(in_rounds(len(listed.labels), self._most, several))
 

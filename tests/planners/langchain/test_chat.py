@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +30,7 @@ from saycan.step import EndState
 from saycan.usage import Metered, Usage
 from tests.planners.langchain.fake_models import LetterModel, TextModel, ToolModel, ranking
 
+ROOT = Path(__file__).parents[3]
 OPTIONS = [" wave.", " bow.", " go to the close counter.", " done."]
 PROMPT = "A robot lists steps.\n\nRequest: be polite\nSteps:\n1."
 
@@ -352,3 +356,11 @@ def test_an_agent_whose_model_refuses_does_not_move() -> None:
     assert result.end is EndState.STUCK
     assert "Not with knives." in result.message
     assert robot.actions == []
+
+
+def test_naming_it_does_not_load_langchain() -> None:
+    script = "import sys, saycan.planners.langchain; print('langchain_core' in sys.modules, 'pydantic' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "False False\n"
