@@ -74,7 +74,6 @@ class AgentRunnable(Runnable[Request, Event]):
 
     async def ainvoke(self, input: Request, config: RunnableConfig | None = None, **_: Any) -> Result:
         """The same without blocking the event loop. Cancelling the task stops the run and holds the robot."""
-
         limits = _limits(config)
 
         async def run(request: Request) -> Event:

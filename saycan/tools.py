@@ -79,16 +79,13 @@ class _Verb:
 
     def __init__(self, name: str, skills: Sequence[Skill], hands: _Hands) -> None:
         self.name, self.hands = name, hands
-        self.by_arguments = {tuple(_arguments(skill).items()): skill for skill in skills}
-        values = {
-            argument: list(dict.fromkeys(dict(found).get(argument) for found in self.by_arguments))
-            for argument in _ARGUMENTS
-        }
-        # What is the same for every skill need not be said: "open the drawer" takes no argument.
-        self.values = {argument: found for argument, found in values.items() if len(found) > 1 or argument == "phrase"}
-        self.values = {argument: found for argument, found in self.values.items() if found != [None]}
-        self.by_values = {tuple(dict(found).get(name) for name in self.values): skill for found, skill in
-                          self.by_arguments.items()}  # fmt: skip
+        self.values: dict[str, list[str | None]] = {}
+        for argument in _ARGUMENTS:
+            found = list(dict.fromkeys(_arguments(skill).get(argument) for skill in skills))
+            # What is the same for every skill need not be said: "open the drawer" takes no argument.
+            if len(found) > 1 or (argument == "phrase" and found != [None]):
+                self.values[argument] = found
+        self.by_values = {tuple(_arguments(skill).get(name) for name in self.values): skill for skill in skills}
 
     def tool(self) -> BaseTool:
         kinds = dict.fromkeys(self.folded(skill) for skill in self.by_values.values())

@@ -136,10 +136,10 @@ def test_the_kitchen_has_a_tool_for_each_verb() -> None:
 def test_every_skill_but_done_can_be_asked_for_once() -> None:
     agent = make()
     reached = [
-        verb.find(dict(found)).phrase
+        verb.find(dict(zip(verb.values, found, strict=True))).phrase
         for tool in skill_tools(agent)
         for verb in [tool.func.__self__]
-        for found in verb.by_arguments
+        for found in verb.by_values
     ]
     assert sorted(reached) == sorted(set(agent.library.phrases) - {"done"})
 
