@@ -31,7 +31,7 @@ class Prompt:
         task: Introduces an instruction; {instruction}.
         number: Begins a step; {number}.
         option: A phrase as it follows the number, and as it is scored; {phrase}.
-        end: Closes a step. Scored only with a phrase that begins another one, which would otherwise win for being short.
+        end: Closes a step. Scored only with a phrase that begins another one: it would else win for being short.
         failure: Follows a step that did not work; {message}.
         feedback: A line between two steps; {speaker} and {text}.
         speakers: `Feedback.source` to the name that speaks.
