@@ -34,6 +34,7 @@ LEASH_TURN = 0.12  # rad
 DAMPING = 1e-4
 POSTURE_GAIN = 0.08
 ITERATIONS = 4
+NEAR = 0.1  # m; nothing that the controller asks for is farther away than its leash
 GRIP_WIDTH = 0.085  # m, between the pads when open
 
 
@@ -72,8 +73,10 @@ class ArmKinematics:
             now = np.empty(4)
             mujoco.mju_mat2Quat(now, self._data.site_xmat[self._site])
             error[3:] = rotation_between(now, quaternion)
+            # Far from a target, as at the edge of the arm's reach, an undamped step would throw the arm about.
+            damping = DAMPING + max(0.0, float(np.linalg.norm(error[:3])) - NEAR)
             jacobian = self._jacobian[:, self._dofs]  # (6, 7)
-            inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + DAMPING * np.eye(6))  # (7, 6)
+            inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + damping * np.eye(6))  # (7, 6)
             posture = POSTURE_GAIN * (HOME - joints)
             joints = joints + inverse @ error + posture - inverse @ (jacobian @ posture)
             joints = np.clip(joints, self.low, self.high)
