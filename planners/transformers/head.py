@@ -16,9 +16,10 @@ from saycan.interruption import check_interruption
 if TYPE_CHECKING:
     import torch
 
-_ROWS = 2048  # places in the text that are taken together
-_TILE = 2048  # tokens of the vocabulary at once, on a CPU: 16 MB of logits
+_ROWS = 1024  # places in the text that are taken together
+_TILE = 1024  # tokens of the vocabulary at once, on a CPU: 4 MB of logits
 _TILE_GPU = 32768
+_SMALL = 1e-25  # a sum of exp(logit) below this has lost digits to float32's smallest numbers
 
 
 class OutputHead:
@@ -27,14 +28,20 @@ class OutputHead:
     Args:
         model: A causal language model of the transformers library.
 
+    Attributes:
+        weight: (V, D)
+        bias: (V,) or None.
+        rows: Number of hidden states that have been multiplied with the whole vocabulary so far.
+
     Raises:
         AttributeError: It has no output embeddings.
     """
 
     def __init__(self, model: Any) -> None:
         outer = model.get_output_embeddings()
-        self.weight: torch.Tensor = outer.weight  # (V, D)
-        self.bias: torch.Tensor | None = getattr(outer, "bias", None)  # (V,)
+        self.weight: torch.Tensor = outer.weight
+        self.bias: torch.Tensor | None = getattr(outer, "bias", None)
+        self.rows = 0
         config = model.config.get_text_config()
         cap = getattr(config, "final_logit_softcapping", None)  # Gemma 2
         self._cap = float(cap) if cap else None
@@ -48,10 +55,10 @@ class OutputHead:
         """(N,) float64, log sum over the vocabulary of exp(logit), for (N, D) hidden states."""
         import torch
 
+        self.rows += len(hidden)
         result = torch.empty(len(hidden), dtype=torch.float64, device=hidden.device)
         for start in range(0, len(hidden), _ROWS):
-            rows = hidden[start : start + _ROWS]
-            result[start : start + _ROWS] = self._log_normalizers(rows)
+            result[start : start + _ROWS] = self._log_normalizers(hidden[start : start + _ROWS])
         return result
 
     def log_probabilities(self, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
@@ -77,25 +84,22 @@ class OutputHead:
 
     def _log_normalizers(self, hidden: torch.Tensor) -> torch.Tensor:
         """At most _ROWS hidden states (N, D) to (N,) float64."""
-        # What is taken off the logits so that exp stays in range: the largest of the first tile is a fair guess at the
-        # largest of all, and being too low by 80 nats would still do.
-        _, logits = next(self._tiles(hidden))
-        reference = logits.amax(dim=-1, keepdim=True)  # (N, 1)
-        total = self._sum(hidden, reference)
-        if not bool(total.isfinite().all()):
-            for _, logits in self._tiles(hidden):
-                reference = reference.maximum(logits.amax(dim=-1, keepdim=True))
-            total = self._sum(hidden, reference)
-        return total.log() + reference[:, 0].double()
-
-    def _sum(self, hidden: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-        """(N,) float64, sum over the vocabulary of exp(logit - reference)."""
         import torch
 
+        # The logits of most models are far from where exp leaves the range of float32 (88 and -87), so nothing has to
+        # be taken off them first, which would be one more pass over all of them.
         total = torch.zeros(len(hidden), dtype=torch.float64, device=hidden.device)
         for _, logits in self._tiles(hidden):
-            total += logits.sub_(reference).exp_().sum(dim=-1)
-        return total
+            total += logits.exp_().sum(dim=-1)
+        if bool(((total > _SMALL) & total.isfinite()).all()):
+            return total.log()
+        highest = torch.full((len(hidden), 1), -torch.inf, device=hidden.device)
+        for _, logits in self._tiles(hidden):
+            highest = highest.maximum(logits.amax(dim=-1, keepdim=True))
+        total.zero_()
+        for _, logits in self._tiles(hidden):
+            total += logits.sub_(highest).exp_().sum(dim=-1)
+        return total.log() + highest[:, 0].double()
 
     def _tiles(self, hidden: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
         """First token of each tile of the vocabulary and its (N, T) logits, in a buffer that the next tile reuses."""

@@ -11,6 +11,7 @@ leaves of the tree go through nothing, and the output head runs only where a chi
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ from saycan.usage import Usage
 if TYPE_CHECKING:
     import torch
 
-_CHUNK = 256  # nodes of the tree that are fed at once: a compromise between long products and wide masks
+_CHUNK = 384  # nodes of the tree that are fed at once: a compromise between long products and wide masks
 _NAIVE_BATCH = 4
 _EMBED_BATCH = 32
 
@@ -52,6 +53,8 @@ class TransformersModel:
         name: What traces call it; "transformers:PATH" if None.
 
     Attributes:
+        model: The model as the library loaded it.
+        network, head: The same in two parts: the body on its key/value cache, and the output head.
         usage: Tokens since it was made: of prompts and options, and those of them that the cache saved.
         reads_trees: Whether it can score all options at once. Recurrent models, ALiBi and the like cannot be told a
             tree; they are scored one option at a time, slowly and just as exactly.
@@ -65,10 +68,10 @@ class TransformersModel:
         self, path: str | Path, *, dtype: str = "auto", device: str | None = None, name: str | None = None
     ) -> None:
         self.name = name or f"transformers:{path}"
-        self._model, self._tokenizer, self._device = load(path, dtype, device)
+        self.model, self._tokenizer, self._device = load(path, dtype, device)
         self._prefix = self._special_prefix()
-        self._network = CausalNetwork(self._model, self._device)
-        self._head = OutputHead(self._model)
+        self.network = CausalNetwork(self.model, self._device)
+        self.head = OutputHead(self.model)
         self.usage = Usage()
         self.reads_trees = self._try_tree()
 
@@ -76,13 +79,13 @@ class TransformersModel:
         """(N,) float64 log-probabilities in nats. Raises LanguageModelError when the prompt does not fit."""
         if not options:
             return np.zeros(0)
-        head, tails = self._split(prompt, options)
+        head, tails = self.split(prompt, options)
         with self._reading():
             return self._score_tree(head, tails) if self.reads_trees else self._score_naively(head, tails)
 
     def lengths(self, prompt: str, options: Sequence[str]) -> NDArray[np.int64]:
         """(N,) int64, tokens that `score` adds up for each option."""
-        tails = self._split(prompt, options)[1] if options else []
+        tails = self.split(prompt, options)[1] if options else []
         return np.array([max(1, len(tail)) for tail in tails], np.int64)
 
     def shortlist(self, prompt: str, options: Sequence[str], count: int) -> NDArray[np.int64]:
@@ -91,14 +94,14 @@ class TransformersModel:
             return np.zeros(0, np.int64)
         if not self.reads_trees:
             return np.argsort(-self.score(prompt, options), kind="stable")[:count]
-        head, tails = self._split(prompt, options)
+        head, tails = self.split(prompt, options)
         with self._reading():
-            self._network.read(head[:-1])
-            return likeliest(self._network, self._head, PrefixTree.build(head[-1], tails), count)
+            self.network.read(head[:-1])
+            return likeliest(self.network, self.head, PrefixTree.build(head[-1], tails), count)
 
     def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
         """The likeliest next tokens one after the other, up to a stop text. Raises LanguageModelError."""
-        tokens = self._prefix + self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        tokens = self._prefix + self._ids([prompt])[0]
         self._check_length(len(tokens) + max_tokens)
         written: list[int] = []
         text = ""
@@ -123,10 +126,10 @@ class TransformersModel:
         """(N, D) float32 rows of length 1: the mean of a text's last hidden states."""
         import torch
 
-        result = np.zeros((len(texts), self._model.config.get_text_config().hidden_size), np.float32)
+        result = np.zeros((len(texts), self.model.config.get_text_config().hidden_size), np.float32)
         if not texts:
             return result
-        rows = [self._prefix + ids for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+        rows = [self._prefix + ids for ids in self._ids(texts)]
         with torch.inference_mode():
             for start in range(0, len(rows), _EMBED_BATCH):
                 check_interruption()
@@ -134,7 +137,7 @@ class TransformersModel:
                 longest = max(map(len, some))
                 ids = torch.tensor([row + [row[0]] * (longest - len(row)) for row in some], device=self._device)
                 real = torch.tensor([[i < len(row) for i in range(longest)] for row in some], device=self._device)
-                states = self._model.base_model(input_ids=ids, attention_mask=real.long(), use_cache=False)[0].float()
+                states = self.model.base_model(input_ids=ids, attention_mask=real.long(), use_cache=False)[0].float()
                 mean = (states * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)  # (B, D)
                 result[start : start + len(some)] = torch.nn.functional.normalize(mean, dim=-1).cpu().numpy()
         return result
@@ -149,22 +152,35 @@ class TransformersModel:
             return [begin]
         return [token for token in (begin, end) if token is not None][:1]
 
-    def _split(self, prompt: str, options: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-        """Tokens that all options share, at least one, and for each option those that follow."""
-        texts = [prompt, *(prompt + option for option in options)]
-        prompt_ids, *full = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
-        shared = len(prompt_ids)
+    def split(self, prompt: str, options: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+        """Tokens that all options share, at least one, and for each option those that follow.
+
+        Raises LanguageModelError when they are more than the model takes.
+        """
+        # Only the last line is tokenised again for every option, where tokens do not reach across the line's start.
+        longest = max(options, key=len)
+        lines = prompt.rpartition("\n")
+        before, last = lines[0] + lines[1], lines[2]
+        start, end, whole, beyond, far = self._ids([before, last, prompt, last + longest, prompt + longest])
+        if not last or start + end != whole or start + beyond != far:
+            last, start, end = prompt, [], whole
+        full = self._ids([last + option for option in options])
+        shared = len(end)
         for ids in full:
-            shared = min(shared, common_prefix(prompt_ids, ids))
-        head = self._prefix + prompt_ids[:shared]
+            shared = min(shared, common_prefix(end, ids))
+        head = self._prefix + start + end[:shared]
         if not head:
             raise LanguageModelError(f"{self.name} has no token to begin with; give it a prompt that is not empty")
         tails = [ids[shared:] for ids in full]
         self._check_length(len(head) + max(map(len, tails)))
         return head, tails
 
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens of each text, without any special ones."""
+        return [list(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
     def _check_length(self, length: int) -> None:
-        limit = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         if limit is not None and length > limit:
             raise LanguageModelError(
                 f"the prompt with its options has {length} tokens; {self.name} takes {limit}. "
@@ -182,22 +198,22 @@ class TransformersModel:
             with torch.inference_mode():
                 yield
         except BaseException:
-            self._network.forget()
+            self.network.forget()
             raise
 
     def _score_tree(self, head: list[int], tails: list[list[int]]) -> NDArray[np.float64]:
         """(N,) float64 log-probabilities; leaves the cache holding `head` but for its last token, the tree's root."""
         import torch
 
-        network, before = self._network, self._network.fed
+        network, before = self.network, self.network.fed
         network.read(head[:-1])
         cached = len(head) - 1 - (network.fed - before)
         tree = PrefixTree.build(head[-1], tails)
         kept, size = len(network.known), len(tree.tokens)
         parts = []
-        for start in range(0, size, _CHUNK):
+        ends = np.linspace(0, size, -(-size // _CHUNK) + 1).astype(int)  # runs of one length, none of them short
+        for start, stop in itertools.pairwise(ends.tolist()):
             check_interruption()
-            stop = min(start + _CHUNK, size)
             nodes, seen = tree.run(start, stop)
             positions = kept + tree.depths[nodes]
             states = network.feed(
@@ -211,7 +227,7 @@ class TransformersModel:
         hidden = torch.cat(parts)  # (M, D)
         parents = torch.as_tensor(tree.edge_parents, device=hidden.device)
         tokens = torch.as_tensor(tree.edge_tokens, device=hidden.device)
-        edges = self._head.logits(hidden[parents], tokens) - self._head.log_normalizers(hidden)[parents]
+        edges = self.head.logits(hidden[parents], tokens) - self.head.log_normalizers(hidden)[parents]
         self.usage += Usage(tokens_in=len(head) - 1 + size, tokens_cached=cached)
         found = edges.cpu().numpy()
         return np.array([found[list(path)].sum() for path in tree.paths])
@@ -221,12 +237,12 @@ class TransformersModel:
         if not self.reads_trees:
             import torch
 
-            return int(self._model(input_ids=torch.tensor([tokens], device=self._device)).logits[0, -1].argmax())
-        if self._network.known[: len(tokens)] == tokens:
-            self._network.read(tokens[:-1])  # its last state is not kept, only its keys and values
-        hidden = self._network.read(tokens)
+            return int(self.model(input_ids=torch.tensor([tokens], device=self._device)).logits[0, -1].argmax())
+        if self.network.known[: len(tokens)] == tokens:
+            self.network.read(tokens[:-1])  # its last state is not kept, only its keys and values
+        hidden = self.network.read(tokens)
         assert hidden is not None, "something was left to read"
-        return self._head.best(hidden)
+        return self.head.best(hidden)
 
     # Without the tree ------------------------------------------------------------------------------------------------
 
@@ -235,7 +251,7 @@ class TransformersModel:
         import torch
 
         scores = np.zeros(len(tails))
-        keeps = "logits_to_keep" in inspect.signature(self._model.forward).parameters
+        keeps = "logits_to_keep" in inspect.signature(self.model.forward).parameters
         for start in range(0, len(tails), _NAIVE_BATCH):
             check_interruption()
             some = tails[start : start + _NAIVE_BATCH]
@@ -243,7 +259,7 @@ class TransformersModel:
             # Padding comes last, where causal attention cannot see it.
             rows = [head + tail + [head[0]] * (longest - len(tail)) for tail in some]
             wanted = {"logits_to_keep": longest + 1} if keeps else {}
-            logits = self._model(input_ids=torch.tensor(rows, device=self._device), use_cache=False, **wanted).logits
+            logits = self.model(input_ids=torch.tensor(rows, device=self._device), use_cache=False, **wanted).logits
             first = len(head) - 1 - (len(rows[0]) - logits.shape[1])  # where the first option token is predicted
             for row, tail in enumerate(some):
                 own = logits[row, first : first + len(tail)].float().log_softmax(dim=-1)  # (L, V)
@@ -254,9 +270,9 @@ class TransformersModel:
 
     def _try_tree(self) -> bool:
         """Whether this model honours masks and positions and its head is understood: a small tree, scored both ways."""
-        if not self._network.is_plain or not self._prefix:
+        if not self.network.is_plain or not self._prefix:
             return False
-        size = self._model.config.get_text_config().vocab_size
+        size = self.model.config.get_text_config().vocab_size
         head = self._prefix + [token % size for token in (11, 7, 19, 5, 23, 13, 3, 17)]
         tails = [[token % size for token in tail] for tail in ([29, 31, 37], [29, 31, 41], [29, 43], [47])]
         try:
@@ -265,9 +281,9 @@ class TransformersModel:
         except (TypeError, ValueError, RuntimeError, IndexError, AttributeError, KeyError):
             return False
         finally:
-            self._network.forget()
+            self.network.forget()
             self.usage = Usage()
-        exact = self._model.dtype == _float32()
+        exact = self.model.dtype == _float32()
         return bool(np.allclose(found, expected, rtol=0.0, atol=1e-3 if exact else 0.5, equal_nan=True))
 
 

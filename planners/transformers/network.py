@@ -25,15 +25,16 @@ class CausalNetwork:
         device: Where it lies.
 
     Attributes:
+        body, config, dtype: Of the model.
         known: Tokens whose keys and values are kept.
         fed: Number of tokens that have gone through the body so far.
     """
 
     def __init__(self, model: Any, device: str) -> None:
-        self._body, self._device, self._type = model.base_model, device, model.dtype
-        config = model.config.get_text_config()
-        self._kinds = set(getattr(config, "layer_types", None) or ())
-        self._window: int | None = getattr(config, "sliding_window", None)
+        self.body, self._device, self.dtype = model.base_model, device, model.dtype
+        self.config = model.config.get_text_config()
+        self._kinds = set(getattr(self.config, "layer_types", None) or ())
+        self._window: int | None = getattr(self.config, "sliding_window", None)
         self.fed = 0
         self.known: list[int] = []
         self.forget()
@@ -100,7 +101,7 @@ class CausalNetwork:
             mask = near
         ids = torch.as_tensor(np.asarray(tokens, np.int64), device=self._device)[None]
         self.fed += ids.shape[1]
-        output = self._body(
+        output = self.body(
             input_ids=ids,
             position_ids=torch.as_tensor(positions, device=self._device)[None],
             attention_mask=mask,
@@ -118,6 +119,6 @@ class CausalNetwork:
         """(1, 1, Q, K) what is added to attention scores: 0 where visible, the lowest number elsewhere."""
         import torch
 
-        bias = torch.zeros(visible.shape, dtype=self._type)
-        bias.masked_fill_(torch.from_numpy(~visible), torch.finfo(self._type).min)
+        bias = torch.zeros(visible.shape, dtype=self.dtype)
+        bias.masked_fill_(torch.from_numpy(~visible), torch.finfo(self.dtype).min)
         return bias[None, None].to(self._device)

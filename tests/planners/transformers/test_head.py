@@ -49,7 +49,19 @@ def test_tiles_give_the_log_probabilities_of_the_whole(
             assert head.best(hidden[place : place + 1]) == int(expected[place].argmax())
 
 
-def test_a_token_far_above_all_of_the_first_tile_does_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("shift", [1000.0, -1000.0])
+def test_logits_beyond_the_range_of_exp_are_no_obstacle(monkeypatch: pytest.MonkeyPatch, shift: float) -> None:
+    import torch
+
+    with torch.inference_mode():
+        head, hidden, logits = make(monkeypatch, bias=True)
+        assert head.bias is not None
+        head.bias += shift
+        expected = logits.double().logsumexp(-1) + shift
+        assert head.log_normalizers(hidden).numpy() == pytest.approx(expected.numpy(), abs=1e-3)
+
+
+def test_one_token_far_above_all_others_does_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     with torch.inference_mode():

@@ -55,7 +55,7 @@ def naive(model: TransformersModel, prompt: str, options: tuple[str, ...]) -> ND
     """log p(option | prompt) by the definition, one forward for each option, from what a tokenizer alone gives."""
     import torch
 
-    tokenizer, network = model._tokenizer, model._model
+    tokenizer, network = model._tokenizer, model.model
     alone = tokenizer(prompt)["input_ids"]
     whole = [tokenizer(prompt + option)["input_ids"] for option in options]
     shared = len(alone)
@@ -78,7 +78,7 @@ def test_scores_on_the_shared_cache_equal_one_forward_per_option(folders: dict[s
     assert found.dtype == np.float64
     assert found == pytest.approx(naive(model, PROMPT, OPTIONS), abs=1e-3)
     assert model.reads_trees is True
-    assert len(model._network.known) > WINDOW
+    assert len(model.network.known) > WINDOW
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -100,7 +100,7 @@ def test_the_cache_goes_from_prompt_to_prompt_and_changes_no_score(folders: dict
 def test_what_a_longer_prompt_shares_with_the_last_one_is_not_read_again(folders: dict[str, Path]) -> None:
     model = TransformersModel(folders["llama"], dtype="float32", device="cpu")
     model.score(PROMPT, OPTIONS)
-    network = model._network
+    network = model.network
     known, fed = list(network.known), network.fed
     network.read(known)
     assert network.fed == fed
@@ -113,12 +113,12 @@ def test_what_was_read_and_what_the_cache_saved_is_counted(folders: dict[str, Pa
     assert not model.usage
     model.score(PROMPT, OPTIONS)
     first = model.usage
-    assert first.tokens_in > len(model._network.known)
+    assert first.tokens_in > len(model.network.known)
     assert (first.requests, first.tokens_cached, first.tokens_out) == (0, 0, 0)
     model.score(PROMPT, OPTIONS)
     second = model.usage - first
     assert second.tokens_in == first.tokens_in
-    assert second.tokens_cached == len(model._network.known)
+    assert second.tokens_cached == len(model.network.known)
 
 
 def test_a_prompt_longer_than_one_chunk_and_a_tree_larger_than_one(
@@ -178,11 +178,11 @@ def test_the_shortlist_is_the_best_of_all(
 def test_the_shortlist_of_many_leaves_most_of_the_tree_unread(loaded: dict[str, TransformersModel]) -> None:
     model = loaded["llama"]
     options = [f" {verb} {thing} {number}." for verb in ("the", "can") for thing in ("a", "b") for number in range(99)]
-    before = model._network.fed
+    before = model.network.fed
     model.score(PROMPT, options)
-    whole, before = model._network.fed - before, model._network.fed
+    whole, before = model.network.fed - before, model.network.fed
     assert len(model.shortlist(PROMPT, options, 3)) == 3
-    assert model._network.fed - before < whole / 2
+    assert model.network.fed - before < whole / 2
 
 
 @pytest.mark.parametrize("kind", ["gemma3", "gpt2", "mamba"])
@@ -191,7 +191,7 @@ def test_what_is_generated_is_what_the_library_itself_would_write(folders: dict[
 
     model = TransformersModel(folders[kind], dtype="float32", device="cpu")
     ids = torch.tensor([[0, *model._tokenizer(PROMPT)["input_ids"]]])
-    whole = model._model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
+    whole = model.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
     expected = whole[0, ids.shape[1] :].tolist()
     expected = expected[: expected.index(1)] if 1 in expected else expected
     for _ in range(2):  # also from a warm cache
@@ -221,7 +221,7 @@ def test_embeddings_have_length_one_and_padding_does_not_show(loaded: dict[str, 
 def test_lengths_are_the_tokens_that_are_scored(loaded: dict[str, TransformersModel]) -> None:
     model = loaded["llama"]
     lengths = model.lengths(PROMPT, OPTIONS)
-    _, tails = model._split(PROMPT, OPTIONS)
+    _, tails = model.split(PROMPT, OPTIONS)
     assert lengths.tolist() == [len(tail) for tail in tails]
     for ability in (TokenCounter, TextGenerator, Shortlister, TextEmbedder):
         assert isinstance(model, ability)
@@ -238,11 +238,11 @@ def test_a_decision_that_nobody_waits_for_is_given_up_between_two_chunks(loaded:
 def test_options_of_a_whole_alphabet_share_out_the_probability(folders: dict[str, Path]) -> None:
     """Every single next token as an option: their probabilities sum to one."""
     model = TransformersModel(folders["gpt2"], dtype="float32", device="cpu")
-    head, _ = model._split("the", [" robot"])
+    head, _ = model.split("the", [" robot"])
     import torch
 
     with torch.inference_mode():
-        scores = model._score_tree(head, [[token] for token in range(model._model.config.vocab_size)])
+        scores = model._score_tree(head, [[token] for token in range(model.model.config.vocab_size)])
     assert np.exp(scores).sum() == pytest.approx(1.0, abs=1e-5)
 
 
@@ -261,7 +261,7 @@ def test_a_prompt_that_does_not_fit_is_refused(folders: dict[str, Path]) -> None
 def test_after_an_interruption_nothing_half_done_is_kept(folders: dict[str, Path]) -> None:
     model = TransformersModel(folders["llama"], dtype="float32", device="cpu")
     expected = model.score(PROMPT, OPTIONS)
-    body, calls = model._network._body, []
+    body, calls = model.network.body, []
 
     def interrupted(**kwargs: object) -> object:
         calls.append(1)
@@ -269,10 +269,10 @@ def test_after_an_interruption_nothing_half_done_is_kept(folders: dict[str, Path
             raise KeyboardInterrupt
         return body(**kwargs)
 
-    model._network._body = interrupted
+    model.network.body = interrupted
     with pytest.raises(KeyboardInterrupt):
         model.score("Steps: 1. the sponge. 2. the coke can.", OPTIONS)
-    model._network._body = body
+    model.network.body = body
     assert model.score(PROMPT, OPTIONS) == pytest.approx(expected, abs=1e-4)
 
 
