@@ -6,12 +6,13 @@ drops out for want of its thing: narrowing has all of them before it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from saycan.library import SkillLibrary
-from saycan.privileged import ObjectState, PlaceState, PrivilegedState
+from saycan.privileged import ObjectState, PlaceState, PrivilegedState, SpillState
 from saycan.robots.kitchen.scene import Scene
 from saycan.robots.kitchen.symbolic import symbolic_state
 from saycan.skill import Skill
@@ -82,16 +83,20 @@ class House:
     Args:
         scene: What is where in the kitchen.
         seed: Draws where everything is that the scene does not name.
+        dirty: Surfaces with a spill on them, besides those of the scene.
     """
 
-    def __init__(self, scene: Scene, seed: int = 0) -> None:
+    def __init__(self, scene: Scene, seed: int = 0, dirty: Sequence[str] = ()) -> None:
         kitchen = symbolic_state(scene)
         places = {**kitchen.places, **{place.name: place for place in map(_room, range(len(_PLACES)))}}
         rng = np.random.default_rng(seed)
         present = {thing.name for thing in scene.things}
         others = [noun.name for noun in HOUSE.objects if noun.name not in present]
         things = [_thing(name, places[str(rng.choice(list(_PLACES)))]) for name in others]
-        self.state = replace(kitchen, places=places, objects=(*kitchen.objects, *things))
+        spills = [SpillState(name, places[name].center[None], 1) for name in dirty if not kitchen.spill_at(name)]
+        self.state = replace(
+            kitchen, places=places, objects=(*kitchen.objects, *things), spills=(*kitchen.spills, *spills)
+        )
 
     def privileged_state(self) -> PrivilegedState:
         """What is where now."""
