@@ -18,7 +18,8 @@ from saycan.skill import Skill
 _ARTICLES = frozenset({"a", "an", "the"})
 _AROUND = " \t\r\n.,;:!?\"'`*()[]\u2018\u2019\u201c\u201d\u2026"
 _RENAMED = 1000  # ways to say one phrase: three things with nine other names each
-_COMPARED = 400  # phrases that are compared letter by letter for a hint; ten thousand would take a second
+_WAYS = 5  # to say each of the phrases of a hint, looked at on average
+_COMPARED = 400  # ways to say a phrase that are compared letter by letter for a hint; ten thousand would take a second
 
 
 class Phrasebook:
@@ -62,10 +63,10 @@ class Phrasebook:
         """Up to `count` phrases that look most like `text`, best first: a hint, never an answer."""
         ours = _plain(text)
         words = set(ours.split())
-        shared = {phrase: len(words & set(_plain(phrase).split())) for phrase in self._phrases}
-        likely = sorted(self._phrases, key=lambda phrase: -shared[phrase])[:_COMPARED]
-        by_plain = {_plain(phrase): phrase for phrase in reversed(likely)}
-        return [by_plain[found] for found in difflib.get_close_matches(ours, by_plain, n=count, cutoff=0.5)]
+        ways = {way: index for tier in reversed(self._tiers) for way, found in tier.items() for index in found}
+        likely = sorted(ways, key=lambda way: -len(words & set(way.split())))[:_COMPARED]
+        close = difflib.get_close_matches(ours, likely, n=_WAYS * count, cutoff=0.5)
+        return list(dict.fromkeys(self._phrases[ways[way]] for way in close))[:count]
 
 
 def _plain(text: str) -> str:
