@@ -73,16 +73,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """What came of it: the phrases with what was wrong with each, and whether it was right."""
+    """What came of it: the phrases with what was wrong with each, whether it was right, and why it was given up."""
 
     task: Task
     steps: tuple[tuple[str, str], ...]
     right: bool
     seconds: tuple[float, ...]
+    gave_up: bool = False
+    note: str = ""
 
     def __str__(self) -> str:
         steps = ", ".join(f"{phrase}{' (!)' if problem else ''}" for phrase, problem in self.steps)
-        return f"{'right' if self.right else 'WRONG'}  {self.task.instruction!r}: {steps}"
+        end = f" [nothing chosen: {self.note or 'no skill can succeed'}]" if self.gave_up else ""
+        return f"{'right' if self.right else 'WRONG'}  {self.task.instruction!r}: {steps}{end}"
 
 
 def read_tasks(file: Path) -> list[Task]:
@@ -115,10 +118,11 @@ def run_plan(planner: Planner, kitchen: SymbolicKitchen, task: Task) -> Plan:
     done = False
     while len(steps) < LONGEST and not done:
         began = perf_counter()
-        skill = planner.decide(task.instruction, memory, _unseen()).skill
+        decision = planner.decide(task.instruction, memory, _unseen())
         seconds.append(perf_counter() - began)
+        skill = decision.skill
         if skill is None:
-            break
+            return Plan(task, tuple(steps), False, tuple(seconds), gave_up=True, note=decision.note)
         done = skill.verb == "done"
         problem = kitchen.perform(skill) or ""
         steps.append((skill.phrase, problem))

@@ -35,18 +35,19 @@ def checked_scores(model: LanguageModel, prompt: str, options: Sequence[str]) ->
     return scores
 
 
-def checked_text(model: TextGenerator, prompt: str, max_tokens: int) -> str:
-    """What the model would write next, up to the end of the line. Raises LanguageModelError."""
+def checked_text(model: TextGenerator, prompt: str, max_tokens: int, stop: Sequence[str]) -> str:
+    """What the model would write next, up to the first stop text. Raises LanguageModelError."""
     source = f"language model {getattr(model, 'name', type(model).__name__)!r}"
     try:
-        raw: object = model.generate(prompt, max_tokens=max_tokens, stop=("\n",))
+        raw: object = model.generate(prompt, max_tokens=max_tokens, stop=tuple(stop))
     except SayCanError:
         raise
     except Exception as error:
         raise LanguageModelError(f"{source} failed: {type(error).__name__}: {error}") from error
     if not isinstance(raw, str):
         raise LanguageModelError(f"{source} generated {type(raw).__name__}; it must be a string")
-    return raw.lstrip().split("\n", 1)[0]
+    text = raw.lstrip()
+    return text[: min((text.find(end) for end in stop if end in text), default=len(text))]
 
 
 def checked_shortlist(shortlister: Shortlister, prompt: str, options: Sequence[str], count: int) -> NDArray[np.int64]:

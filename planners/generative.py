@@ -88,6 +88,9 @@ class GenerativePlanner:
         self.prompt = prompt or Prompt.load("kitchen")
         self.min_value, self.attempts, self.constrained = min_value, attempts, constrained
         self._phrasebook = Phrasebook(library, self.prompt, synonyms)
+        # Once it has read of a failure, a small model likes to foretell the next one: that is no part of the phrase.
+        failed = self.prompt.failure.partition("{message}")[0]
+        self._stop = ("\n", failed) if failed.strip() else ("\n",)
         self._max_tokens = 16 + 3 * max(len(phrase.split()) for phrase in library.phrases)
 
     def decide(self, instruction: str, memory: Sequence[Memory], observation: Observation) -> Decision:
@@ -137,7 +140,7 @@ class GenerativePlanner:
     def _propose(self, prompt: str) -> str:
         """The model's next line, fit to be told back."""
         assert isinstance(self.language_model, TextGenerator), "checked when this planner was made"
-        text = checked_text(self.language_model, prompt, self._max_tokens)
+        text = checked_text(self.language_model, prompt, self._max_tokens, self._stop)
         printable = "".join(letter if letter.isprintable() else " " for letter in text)
         return " ".join(printable.split())
 

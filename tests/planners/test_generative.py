@@ -127,6 +127,12 @@ def test_affordance_is_applied_after_the_proposal() -> None:
     assert "'wave' (cannot be done now)" in stubborn.note
 
 
+def test_a_failure_that_the_model_foretells_is_no_part_of_its_proposal() -> None:
+    model = Proposes(" juggle.", " bow. (failed: the back is stiff)")
+    decision = GenerativePlanner(model, Can(), LIBRARY).decide("greet", (), observation())
+    assert decision.skill == LIBRARY.find("bow")
+
+
 def test_the_bound_is_an_argument_and_zero_never_does() -> None:
     def decide(value: float, bound: float) -> int | None:
         planner = GenerativePlanner(Proposes(" wave."), Can(wave=value), LIBRARY, min_value=bound)
