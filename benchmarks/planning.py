@@ -1,36 +1,47 @@
 """How many whole plans are right when every skill works: the real language model in symbolic kitchens.
 
-    python benchmarks/planning.py [--llm gemma] [--tasks FILE] [--demo-only] [--json FILE]
+    python benchmarks/planning.py [--llm gemma] [--tasks FILE ...] [--demo | --demo-only]
+                                  [--planner saycan|generative|constrained|shortlist|all] [--scoring sum|mean|prior|all]
+                                  [--json FILE]
 
 A plan is right when the agent itself ends it with "done" and the goal then holds. Skills are carried out by
-`saycan.symbolic.effect`, so nothing but the decisions is measured. Two sets are run: `plans.toml` beside this file, and
-the demonstration, five wordings of one instruction in ten kitchens each.
+`saycan.symbolic.effect`, so nothing but the decisions is measured. `plans.toml` is what the prompt and the values were
+tuned on; `scoring.toml` is what a scoring is chosen by, and nothing was tuned on it; the demonstration is five wordings
+of one instruction in ten kitchens each. Several planners or scorings stand side by side, with Wilson's 95% intervals.
 """
 
 from __future__ import annotations
 
 import argparse
 import tomllib
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from time import perf_counter
 
 import numpy as np
 from report import Row, write_json
+from rich.console import Console
+from rich.table import Table
 
 from saycan import goals
 from saycan.compose import make_language_model
+from saycan.errors import BadInputError
+from saycan.language import LanguageModel
 from saycan.observation import Observation
 from saycan.planner import Planner
+from saycan.planners.generative import GenerativePlanner
+from saycan.planners.say import Scoring
 from saycan.planners.saycan import SayCanPlanner
+from saycan.planners.shortlist import ShortlistPlanner
 from saycan.robots.kitchen.layout import PLACES
 from saycan.robots.kitchen.scene import Scene, name_things, parse_scene
 from saycan.robots.kitchen.symbolic import SymbolicKitchen
 from saycan.skills.geometric import PrivilegedGeometricValues
 from saycan.skills.kitchen import kitchen_library
+from saycan.statistics import Rate
 from saycan.step import Memory, Outcome, Step
 from saycan.vocabulary import KITCHEN
 
@@ -42,6 +53,10 @@ WORDINGS = (
     "I have spilled juice on the counter, please clean it up.",
     "Can you make the counter clean again?",
 )
+HERE = Path(__file__).parent
+SETS = (HERE / "plans.toml", HERE / "scoring.toml")
+SHORTLIST = 32  # of the kitchen's 156 skills
+PLANNERS = ("saycan", "generative", "constrained", "shortlist")
 DEMO_GOAL = 'clean("close counter")'
 KITCHENS = 10
 
@@ -58,16 +73,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """What came of it: the phrases with what was wrong with each, and whether it was right."""
+    """What came of it: the phrases with what was wrong with each, whether it was right, and why it was given up."""
 
     task: Task
     steps: tuple[tuple[str, str], ...]
     right: bool
     seconds: tuple[float, ...]
+    gave_up: bool = False
+    note: str = ""
 
     def __str__(self) -> str:
         steps = ", ".join(f"{phrase}{' (!)' if problem else ''}" for phrase, problem in self.steps)
-        return f"{'right' if self.right else 'WRONG'}  {self.task.instruction!r}: {steps}"
+        end = f" [nothing chosen: {self.note or 'no skill can succeed'}]" if self.gave_up else ""
+        return f"{'right' if self.right else 'WRONG'}  {self.task.instruction!r}: {steps}{end}"
 
 
 def read_tasks(file: Path) -> list[Task]:
@@ -100,10 +118,11 @@ def run_plan(planner: Planner, kitchen: SymbolicKitchen, task: Task) -> Plan:
     done = False
     while len(steps) < LONGEST and not done:
         began = perf_counter()
-        skill = planner.decide(task.instruction, memory, _unseen()).skill
+        decision = planner.decide(task.instruction, memory, _unseen())
         seconds.append(perf_counter() - began)
+        skill = decision.skill
         if skill is None:
-            break
+            return Plan(task, tuple(steps), False, tuple(seconds), gave_up=True, note=decision.note)
         done = skill.verb == "done"
         problem = kitchen.perform(skill) or ""
         steps.append((skill.phrase, problem))
@@ -117,47 +136,99 @@ def _unseen() -> Observation:
     return Observation(0.0, {}, np.zeros(7), 1.0, zeros, np.array([1.0, 0.0, 0.0, 0.0]), zeros)
 
 
-def report(title: str, plans: Iterable[Plan]) -> list[Row]:
-    """Print every plan, then the counts by family; the same counts as rows."""
-    by_family: dict[str, list[Plan]] = defaultdict(list)
-    for plan in plans:
-        print(f"  {plan}", flush=True)
-        by_family[plan.task.family].append(plan)
-    every = [plan for family in by_family.values() for plan in family]
-    if not every:
-        return []
-    print(f"\n{title}: whole plans right")
+def make_planners(
+    model: LanguageModel, values: PrivilegedGeometricValues, planners: Sequence[str], scorings: Sequence[str]
+) -> dict[str, Planner]:
+    """What is compared, by name, a planner that scores once for each scoring.
+
+    Of several, those that the model has no methods for are left out, with a line that says so.
+    """
+    library = kitchen_library()
+    makers: dict[str, Callable[[], Planner]] = {}
+    for scoring in scorings:
+        if "saycan" in planners:
+            makers[f"saycan {scoring}"] = partial(SayCanPlanner, model, values, library, scoring=scoring)
+        if "shortlist" in planners:
+            makers[f"shortlist {scoring}"] = partial(
+                ShortlistPlanner, model, values, library, count=SHORTLIST, scoring=scoring
+            )
+    proposing = partial(GenerativePlanner, model, values, library, synonyms=KITCHEN.synonyms)
+    if "generative" in planners:
+        makers["generative"] = proposing
+    if "constrained" in planners:
+        makers["constrained"] = partial(proposing, constrained=True)
+    found: dict[str, Planner] = {}
+    for name, make in makers.items():
+        try:
+            found[name] = make()
+        except BadInputError as error:
+            if len(makers) == 1:
+                raise
+            print(f"left out: {name}: {error}")
+    return found
+
+
+def report(title: str, plans: dict[str, list[Plan]]) -> list[Row]:
+    """Print the counts by family, a column for each planner; the same counts as rows."""
+    families = list(dict.fromkeys(plan.task.family for some in plans.values() for plan in some))
+    table = Table("family", title=f"{title}: whole plans right (95% interval)")
+    for name in plans:
+        table.add_column(name, justify="right")
     rows = []
-    for family, members in [*by_family.items(), ("all", every)]:
-        right = sum(plan.right for plan in members)
-        print(f"  {family:<64} {right:>3} of {len(members)}")
-        rows += [
-            Row(f"plans/{title}/{family}", right, "plans right"),
-            Row(f"plans/{title}/{family}/of", len(members), "plans"),
-        ]
-    taken = [second for plan in every for second in plan.seconds]
-    print(f"  seconds a decision: first {taken[0]:.2f}, mean of the others {mean(taken[1:] or taken):.2f}\n")
-    return [*rows, Row(f"plans/{title}/seconds a decision", mean(taken[1:] or taken), "s")]
+    for family in [*families, "all"]:
+        cells = []
+        for name, every in plans.items():
+            members = [plan for plan in every if family in ("all", plan.task.family)]
+            rate = Rate(sum(plan.right for plan in members), len(members))
+            low, high = rate.interval
+            cells.append(f"{rate.successes}/{rate.trials}\n{low:.0%} to {high:.0%}")
+            rows += [
+                Row(f"plans/{title}/{name}/{family}", rate.successes, "plans right"),
+                Row(f"plans/{title}/{name}/{family}/of", rate.trials, "plans"),
+            ]
+        table.add_row(family, *cells, end_section=family == families[-1])
+    seconds = {name: [second for plan in every for second in plan.seconds] for name, every in plans.items()}
+    means = {name: mean(taken[1:] or taken) for name, taken in seconds.items()}
+    table.add_row("seconds a decision", *(f"{value:.2f}" for value in means.values()))
+    Console().print(table)
+    return [*rows, *(Row(f"plans/{title}/{name}/seconds a decision", value, "s") for name, value in means.items())]
 
 
-def main() -> None:
-    """Run both sets."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run every set with every planner."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llm", default="gemma", help="name of the language model")
-    parser.add_argument("--tasks", type=Path, default=Path(__file__).with_name("plans.toml"), help="a file of tasks")
-    parser.add_argument("--demo-only", action="store_true", help="leave the file of tasks out")
+    parser.add_argument("--tasks", type=Path, nargs="+", default=SETS, help="files of tasks")
+    parser.add_argument("--demo", action="store_true", help="run the demonstration too")
+    parser.add_argument("--demo-only", action="store_true", help="run the demonstration alone")
+    parser.add_argument("--planner", choices=[*PLANNERS, "all"], default="saycan")
+    parser.add_argument("--scoring", choices=[*Scoring, "all"], default=Scoring.SUM.value)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    options = parser.parse_args()
-    model = make_language_model(options.llm)
-    library = kitchen_library()
+    options = parser.parse_args(arguments)
+    sets: dict[str, Callable[[], Iterable[Task]]] = {}
+    if not options.demo_only:
+        sets |= {file.stem: lambda file=file: read_tasks(file) for file in options.tasks}
+    if options.demo or options.demo_only:
+        sets["demo"] = demo_tasks
 
-    def plans(tasks: Iterable[Task]) -> Iterator[Plan]:
-        for task in tasks:
-            kitchen = SymbolicKitchen(task.scene)
-            yield run_plan(SayCanPlanner(model, PrivilegedGeometricValues(kitchen), library), kitchen, task)
-
-    rows = [] if options.demo_only else report("validation", plans(read_tasks(options.tasks)))
-    rows += report("demo", plans(demo_tasks()))
+    values = PrivilegedGeometricValues(SymbolicKitchen(Scene()))  # moved from kitchen to kitchen below
+    planners = make_planners(
+        make_language_model(options.llm),
+        values,
+        PLANNERS if options.planner == "all" else [options.planner],
+        list(Scoring) if options.scoring == "all" else [options.scoring],
+    )
+    rows = []
+    for title, tasks in sets.items():
+        plans: dict[str, list[Plan]] = {name: [] for name in planners}
+        for name, planner in planners.items():
+            print(f"{title}, {name}:")
+            for task in tasks():
+                kitchen = SymbolicKitchen(task.scene)
+                values.world = kitchen
+                plans[name].append(run_plan(planner, kitchen, task))
+                print(f"  {plans[name][-1]}", flush=True)
+        rows += report(title, plans)
     write_json(options.json, rows)
 
 

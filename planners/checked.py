@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import LanguageModelError, SayCanError, ValueFunctionError
-from saycan.language import LanguageModel
+from saycan.language import LanguageModel, Shortlister, TextGenerator
 from saycan.observation import Observation
 from saycan.skill import Skill
 from saycan.value import ValueFunction
@@ -33,6 +33,41 @@ def checked_scores(model: LanguageModel, prompt: str, options: Sequence[str]) ->
     if np.isneginf(scores).all():
         raise LanguageModelError(f"{source} finds all {len(options)} options impossible")
     return scores
+
+
+def checked_text(model: TextGenerator, prompt: str, max_tokens: int, stop: Sequence[str]) -> str:
+    """What the model would write next, up to the first stop text. Raises LanguageModelError."""
+    source = f"language model {getattr(model, 'name', type(model).__name__)!r}"
+    try:
+        raw: object = model.generate(prompt, max_tokens=max_tokens, stop=tuple(stop))
+    except SayCanError:
+        raise
+    except Exception as error:
+        raise LanguageModelError(f"{source} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(raw, str):
+        raise LanguageModelError(f"{source} generated {type(raw).__name__}; it must be a string")
+    text = raw.lstrip()
+    return text[: min((text.find(end) for end in stop if end in text), default=len(text))]
+
+
+def checked_shortlist(shortlister: Shortlister, prompt: str, options: Sequence[str], count: int) -> NDArray[np.int64]:
+    """(K,) int64, indices of different options, best first, 1 <= K <= count. Raises LanguageModelError."""
+    source = f"shortlister {getattr(shortlister, 'name', type(shortlister).__name__)!r}"
+    try:
+        raw = np.asarray(shortlister.shortlist(prompt, options, count))
+    except SayCanError:
+        raise
+    except Exception as error:
+        raise LanguageModelError(f"{source} failed: {type(error).__name__}: {error}") from error
+    if raw.ndim != 1 or not 1 <= len(raw) <= count or not np.issubdtype(raw.dtype, np.integer):
+        raise LanguageModelError(
+            f"{source} returned shape {raw.shape} of {raw.dtype}; it must be 1 to {count} whole numbers, one a row"
+        )
+    if raw.min() < 0 or raw.max() >= len(options) or len(np.unique(raw)) < len(raw):
+        raise LanguageModelError(
+            f"{source} returned {raw[:8]}...; valid: different indices from 0 to {len(options) - 1}"
+        )
+    return raw.astype(np.int64)
 
 
 def checked_values(function: ValueFunction, observation: Observation, skills: Sequence[Skill]) -> NDArray[np.float64]:

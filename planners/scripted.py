@@ -58,6 +58,18 @@ class ScriptedLanguageModel:
         likely = {leader: self.confidence if len(phrases) > 1 else 1.0}
         return np.array([self.scores.get(phrase, np.log(likely.get(phrase, rest))) for phrase in phrases])
 
+    def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
+        """The next phrase of the script as a step, an option or not. Raises `error` when it was given."""
+        self.prompts.append(prompt)
+        if self.error is not None:
+            raise self.error
+        text = " ".join(f" {self._leader(prompt)}.".split(" ")[: max_tokens + 1])
+        return text[: min((text.find(end) for end in stop if end in text), default=len(text))]
+
+    def shortlist(self, prompt: str, options: Sequence[str], count: int) -> NDArray[np.int64]:
+        """(K,) int64 indices of the options with the highest scores, best first. Raises like `score`."""
+        return np.argsort(-self.score(prompt, options), kind="stable")[:count]
+
     def _leader(self, prompt: str) -> str:
         """The first phrase of the script that the steps at the end of the prompt do not hold yet, in order."""
         taken = iter(_steps_taken(prompt))

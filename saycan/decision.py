@@ -27,6 +27,7 @@ class Decision:
         model: Name of the language model that said so; after a fallback, of the one that stood in.
         usage: What it has cost.
         refusal: Why the language model declined to say anything; nothing is chosen then. Empty otherwise.
+        note: One line for people on how the options came about, or why none was chosen. Mostly empty.
     """
 
     skills: tuple[Skill, ...]
@@ -41,6 +42,7 @@ class Decision:
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     refusal: str = ""
+    note: str = ""
 
     def __repr__(self) -> str:
         return f"Decision({self.skill and self.skill.phrase!r} of {len(self.skills)} options)"

@@ -46,9 +46,10 @@ def decision_table(decision: Decision, options: int = 5, title: str = "") -> Ren
             _score(decision.can[index], _CAN),
             _score(decision.combined[index], _PRODUCT),
         )
-    if decision.chosen is None:
-        return Group(table, Text("  nothing is worth trying", style="yellow"))
-    return table
+    below = [Text("  nothing is worth trying", style="yellow")] if decision.chosen is None else []
+    if decision.note:
+        below.append(Text(f"  {decision.note}", style="dim"))
+    return Group(table, *below) if below else table
 
 
 def step_line(step: Step, rate: float) -> RenderableType:

@@ -205,6 +205,7 @@ def _encode(event: Event) -> dict[str, Any]:
                 "model": event.model,
                 "usage": asdict(event.usage),
                 "refusal": event.refusal,
+                "note": event.note,
             }
         case Step():
             return {
@@ -269,6 +270,7 @@ class _Reader:
                     _array(record["log_say"]), record["chosen"], record["prompt"],
                     float(record["seconds_say"]), float(record["seconds_can"]),
                     record.get("model", ""), Usage(**record.get("usage", {})), record.get("refusal", ""),
+                    record.get("note", ""),
                 )  # fmt: skip
                 return self._decision
             case "step":

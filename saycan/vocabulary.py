@@ -62,6 +62,11 @@ class Vocabulary:
                 found.setdefault(category, []).append(noun.name)
         return {category: tuple(names) for category, names in found.items()}
 
+    @property
+    def synonyms(self) -> Mapping[str, tuple[str, ...]]:
+        """Canonical name of an object or a place to its other names, where it has any."""
+        return {noun.name: noun.aliases for noun in (*self.objects, *self.places) if noun.aliases}
+
     def members(self, text: str) -> tuple[str, ...]:
         """Canonical names that `text` covers: a category's objects, or the one object. Raises UnknownNameError."""
         word = normalise(text)

@@ -29,6 +29,7 @@ def decision(chosen: int | None = 0) -> Decision:
         "a prompt\nof two lines",
         0.25,
         0.001,
+        note="3 of 9 skills scored",
     )
 
 
@@ -71,6 +72,7 @@ def test_what_is_written_is_read_again(path, events) -> None:
     np.testing.assert_array_equal(first.can, [0.5, math.nan, 0.2])
     np.testing.assert_array_equal(first.say, [0.9, 1e-30, 0.1])
     assert first.prompt == "a prompt\nof two lines"
+    assert (first.note, first.refusal) == ("3 of 9 skills scored", "")
     assert trace.decisions[1].chosen is None
 
     seen = trace.events[2].observation

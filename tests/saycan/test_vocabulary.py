@@ -43,3 +43,10 @@ def test_an_unknown_name_lists_the_valid_ones() -> None:
         KITCHEN.object("appel")
     with pytest.raises(UnknownNameError, match="fruit"):
         KITCHEN.members("gadget")
+
+
+def test_synonyms_are_the_aliases_by_name() -> None:
+    assert KITCHEN.synonyms["coke can"] == ("coke", "coca cola", "cola")
+    assert "me" in KITCHEN.synonyms["operator"]
+    assert "apple" not in KITCHEN.synonyms  # it has none
+    assert all(KITCHEN.object(other) == "tea" for other in KITCHEN.synonyms["tea"])
