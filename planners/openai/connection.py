@@ -92,6 +92,7 @@ class Connection:
         self._http_client, self._client = http_client, None if http_client is None else self._make(http_client)
         self._usage, self._lock = Usage(), threading.Lock()
         self._model = self.address.model
+        self._asking_for_models = False
 
     def __repr__(self) -> str:
         return f"Connection({str(self)!r})"
@@ -288,8 +289,6 @@ class Connection:
         finally:
             self._asking_for_models = False
         return f". It offers: {', '.join(offered[:20]) or 'no model'}{', ...' if len(offered) > 20 else ''}"
-
-    _asking_for_models = False
 
     def _error(self, status: Status, detail: str) -> LanguageModelError:
         return status.error(self._told(status, detail))

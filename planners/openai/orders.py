@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_HARDLY = 1e-3  # weight of a bound that stands for a log-probability that was not returned
+_HARDLY = 1e-6  # weight of a bound that stands for a log-probability that was not returned
 
 
 def rotations(count: int, orders: int, group: int) -> list[NDArray[np.int64]]:
@@ -50,19 +50,21 @@ def without_liking(
     sizes = [len(turns[0]) for turns in orders]
     starts = np.cumsum([0, *sizes])
     options, places = int(starts[-1]), max(sizes)
-    rows, targets, weights, question = [], [], [], 0
-    questions = sum(len(turns) for turns in orders)
+    unknowns = options + places + sum(len(turns) for turns in orders)
+    # The normal equations, because there are many more measurements than unknowns; each measurement touches three.
+    equations, right = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
+    question = options + places
     for group, turns in enumerate(orders):
         for turn, order in enumerate(turns):
-            for place, option in enumerate(order):
-                row = np.zeros(options + places + questions)
-                row[[starts[group] + option, options + place, options + places + question]] = 1.0
-                rows.append(row)
-                targets.append(measured[group][turn][place])
-                weights.append(_HARDLY if bounded[group][turn][place] else 1.0)
+            size = len(order)
+            touched = np.stack([starts[group] + order, options + np.arange(size), np.full(size, question)])  # (3, K)
+            weights = np.where(bounded[group][turn], _HARDLY, 1.0)  # (K,)
+            for one in touched:
+                np.add.at(right, one, weights * measured[group][turn])
+                for other in touched:
+                    np.add.at(equations, (one, other), weights)
             question += 1
-    weight = np.array(weights)
     # The smallest solution, because a constant may move between s, b and c.
-    fitted = np.linalg.lstsq(np.array(rows) * weight[:, None], np.array(targets) * weight, rcond=None)[0]
+    fitted = np.linalg.lstsq(equations, right, rcond=1e-12)[0]
     worth = [fitted[start : start + size] for start, size in zip(starts[:-1], sizes, strict=True)]
     return [values - np.logaddexp.reduce(values) for values in worth]
