@@ -49,7 +49,9 @@ def without_liking(
     """
     sizes = [len(turns[0]) for turns in orders]
     starts = np.cumsum([0, *sizes])
-    options, places = int(starts[-1]), max(sizes)
+    options = int(starts[-1])
+    # From one order alone nobody can tell what an option is worth from what its place is.
+    places = max(sizes) if any(len(turns) > 1 for turns in orders) else 0
     unknowns = options + places + sum(len(turns) for turns in orders)
     # The normal equations, because there are many more measurements than unknowns; each measurement touches three.
     equations, right = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
@@ -57,7 +59,8 @@ def without_liking(
     for group, turns in enumerate(orders):
         for turn, order in enumerate(turns):
             size = len(order)
-            touched = np.stack([starts[group] + order, options + np.arange(size), np.full(size, question)])  # (3, K)
+            touched = [starts[group] + order, np.full(size, question)]  # each (K,)
+            touched += [options + np.arange(size)] if places else []
             weights = np.where(bounded[group][turn], _HARDLY, 1.0)  # (K,)
             for one in touched:
                 np.add.at(right, one, weights * measured[group][turn])

@@ -34,7 +34,8 @@ def _play(options: list[int], size: int, ask: Ask, scores: NDArray[np.float64]) 
     """Write the scores of `options`; those of the group of the last round sum to 1."""
     number = -(-len(options) // size)
     groups = [options[first::number] for first in range(number)]  # sizes differ by at most one
-    within = ask(groups)
+    answers = iter(ask([group for group in groups if len(group) > 1]))
+    within = [next(answers) if len(group) > 1 else np.zeros(1) for group in groups]  # one alone is no question
     if number == 1:
         scores[groups[0]] = within[0]
         return

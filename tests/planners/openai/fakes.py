@@ -160,6 +160,7 @@ class DecisionServer:
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         values = [choice["value"] for choice in question["choices"]]
+        assert 2 <= len(set(values)) == len(values) <= 255
         if not self.refuses.isdisjoint(values):
             return {"type": "refusal", "name": question["name"]}
         weights = np.exp([self.worth[value] for value in values])

@@ -13,13 +13,13 @@ from saycan.usage import Usage
 
 @pytest.mark.parametrize("content", [b"", b"<html>502</html>", b'{"a": ', b"\xff\xfe", b"[" * 100_000])
 def test_what_is_not_json(content: bytes) -> None:
-    with pytest.raises(LanguageModelError, match="the server answered with .* not JSON"):
+    with pytest.raises(LanguageModelError, match=r"the server answered with .* not JSON"):
         Body.parse(content, "the server")
 
 
 @pytest.mark.parametrize("content", [b"[]", b"null", b'"text"', b"3"])
 def test_json_that_is_no_object(content: bytes) -> None:
-    with pytest.raises(LanguageModelError, match="the whole is .*must be a JSON object"):
+    with pytest.raises(LanguageModelError, match=r"the whole is .*must be a JSON object"):
         Body.parse(content, "the server")
 
 

@@ -73,9 +73,8 @@ def test_every_status(status: int) -> None:
     connection = connect(script, attempts=3)
     with pytest.raises(LanguageModelError, match=rf"{URL} .*\(status {status}\)") as error:
         ask(connection)
-    posts = [one for one in script.times]
     expected = 3 if status in RETRIED else 1 + (status == 404)  # after a 404 it asks which models there are
-    assert len(posts) == connection.usage.requests == expected
+    assert len(script.times) == connection.usage.requests == expected
     unavailable = status in RETRIED | {401, 402, 403}
     assert isinstance(error.value, ModelUnavailableError) == unavailable
     assert ("it went wrong" in str(error.value)) == (status not in {401, 403})  # there it holds parts of the key
@@ -369,14 +368,14 @@ def test_an_unknown_model_says_which_there_are() -> None:
             return httpx2.Response(200, json=models("one", "two"))
         return httpx2.Response(404, json={"error": {"message": "The model `tiny` does not exist"}})
 
-    with pytest.raises(LanguageModelError, match="no such model or endpoint .*does not exist.* It offers: one, two"):
+    with pytest.raises(LanguageModelError, match=r"no such model or endpoint .*does not exist.* It offers: one, two"):
         ask(connect(handler))
 
 
 def test_openai_without_a_key_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     connection = Connection("gpt-6-luna")
-    with pytest.raises(ModelUnavailableError, match="gpt-6-luna needs a key; set .* OPENAI_API_KEY"):
+    with pytest.raises(ModelUnavailableError, match=r"gpt-6-luna needs a key; set .* OPENAI_API_KEY"):
         ask(connection)
 
 
@@ -386,7 +385,7 @@ def test_the_key_is_sent_and_shown_nowhere() -> None:
     def handler(request: httpx2.Request) -> httpx2.Response:
         seen.append(request.headers["authorization"])
         said = f"Incorrect API key provided: {KEY[:7]}********{KEY[-4:]} in {KEY}"
-        return httpx2.Response(len(seen) == 1 and 401 or 400, json={"error": {"message": said}})
+        return httpx2.Response(401 if len(seen) == 1 else 400, json={"error": {"message": said}})
 
     connection = connect(handler)
     for _ in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def test_tokens_in_the_tokenizers_own_alphabet_are_placed_by_the_servers_positio
 
 @pytest.mark.parametrize("offsets", [None, [], [0, 1], [0, 2, 1, 5], [3, 4, 5, 8], [0, 1, 2, 9]])
 def test_positions_that_cannot_be_right(offsets: list[int] | None) -> None:
-    with pytest.raises(LanguageModelError, match="text_offset is .* must be"):
+    with pytest.raises(LanguageModelError, match=r"text_offset is .* must be"):
         own("1. go", 2, ["1", ".", "Ġgo", "Ġon"], offsets, generated=" on")
 
 
@@ -123,7 +124,7 @@ def test_any_text_cut_anywhere_is_covered_to_its_end(text: str, data: st.DataObj
     if "\ufffd" in text:
         return
     cuts = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text)), max_size=8))})
-    tokens = [text[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    tokens = [text[start:end] for start, end in itertools.pairwise(cuts)]
     generated = data.draw(st.sampled_from(["", "!", " on"]))
     shown = [*tokens, generated] if generated else tokens
     echo = Echo.read(choice(text + generated, shown, counted(shown)), text)

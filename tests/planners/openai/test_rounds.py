@@ -14,7 +14,7 @@ from saycan.planners.openai.rounds import in_rounds
 def asking(worth: NDArray[np.float64], size: int, asked: list[int]) -> NDArray[np.float64]:
     def ask(groups: list[list[int]]) -> list[NDArray[np.float64]]:
         asked.append(len(groups))
-        assert all(1 <= len(group) <= size for group in groups)
+        assert all(2 <= len(group) <= size for group in groups)
         return [worth[group] - np.logaddexp.reduce(worth[group]) for group in groups]
 
     return in_rounds(len(worth), size, ask)
@@ -53,7 +53,8 @@ def test_what_is_impossible_stays_impossible(count: int, size: int, data: st.Dat
 
 
 @pytest.mark.parametrize(
-    ("count", "size", "groups"), [(1, 20, []), (20, 20, [1]), (21, 20, [2, 1]), (401, 20, [21, 2, 1]), (255, 255, [1])]
+    ("count", "size", "groups"),
+    [(1, 20, []), (20, 20, [1]), (21, 20, [2, 1]), (401, 20, [21, 2, 1]), (3, 2, [1, 1]), (255, 255, [1])],
 )
 def test_how_many_questions_that_takes(count: int, size: int, groups: list[int]) -> None:
     asked: list[int] = []
