@@ -110,11 +110,12 @@ class ChatModel(ServedModel):
         words = Words.load()
         question = words.letter.format(prompt=prompt, options=words.listed(_LABELS[: len(options)], options))
         return lambda client: client.chat.completions.with_streaming_response.create(
-            model=model, messages=messages(question), logprobs=True, top_logprobs=tokens, **self._limit(1)
+            model=model,
+            messages=messages(question),
+            logprobs=True,
+            top_logprobs=tokens,
+            **length_limit(self.connection, 1),
         )
-
-    def _limit(self, tokens: int) -> dict[str, Any]:
-        return length_limit(self.connection, tokens)
 
 
 def messages(question: str) -> list[ChatCompletionMessageParam]:
@@ -141,7 +142,7 @@ def generate_in_chat(connection: Connection, prompt: str, max_tokens: int, stop:
         deadline,
     )
     # A chat model begins an answer on a fresh line where the text would have gone on in the same one.
-    return before(answer(body), ()) if not stop else before(answer(body).lstrip("\n"), stop)
+    return before(answer(body).lstrip("\n"), stop)
 
 
 def answer(body: Body) -> str:

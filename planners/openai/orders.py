@@ -47,27 +47,36 @@ def without_liking(
     Returns:
         For each group, (K,) float64 log-probabilities of its options in nats; their probabilities sum to 1.
     """
-    sizes = [len(turns[0]) for turns in orders]
-    starts = np.cumsum([0, *sizes])
-    options = int(starts[-1])
     # From one order alone nobody can tell what an option is worth from what its place is.
-    places = max(sizes) if any(len(turns) > 1 for turns in orders) else 0
-    unknowns = options + places + sum(len(turns) for turns in orders)
-    # The normal equations, because there are many more measurements than unknowns; each measurement touches three.
-    equations, right = np.zeros((unknowns, unknowns)), np.zeros(unknowns)
-    question = options + places
-    for group, turns in enumerate(orders):
-        for turn, order in enumerate(turns):
-            size = len(order)
-            touched = [starts[group] + order, np.full(size, question)]  # each (K,)
-            touched += [options + np.arange(size)] if places else []
-            weights = np.where(bounded[group][turn], _HARDLY, 1.0)  # (K,)
-            for one in touched:
-                np.add.at(right, one, weights * measured[group][turn])
-                for other in touched:
-                    np.add.at(equations, (one, other), weights)
-            question += 1
-    # The smallest solution, because a constant may move between s, b and c.
-    fitted = np.linalg.lstsq(equations, right, rcond=1e-12)[0]
-    worth = [fitted[start : start + size] for start, size in zip(starts[:-1], sizes, strict=True)]
+    several = any(len(turns) > 1 for turns in orders)
+    places = max(len(turns[0]) for turns in orders) if several else 0
+    # Normal equations in blocks: s and c of a group meet those of another only in b, so that each group is solved for
+    # given b, what is left is solved for b, and the matrices stay as small as a group.
+    left, pull = np.zeros((places, places)), np.zeros(places)
+    solved = []
+    for turns, logs, bounds in zip(orders, measured, bounded, strict=True):
+        size = len(turns[0])
+        own, right = np.zeros((size + len(turns), size + len(turns))), np.zeros(size + len(turns))  # s, then c
+        cross = np.zeros((size + len(turns), places))  # with b
+        for question, (order, values, bound) in enumerate(zip(turns, logs, bounds, strict=True), start=size):
+            weights = np.where(bound, _HARDLY, 1.0)  # (K,)
+            own[order, order] += weights
+            own[order, question] += weights
+            own[question, order] += weights
+            own[question, question] += weights.sum()
+            right[order] += weights * values
+            right[question] += (weights * values).sum()
+            if several:
+                place = np.arange(size)
+                cross[order, place] += weights
+                cross[question, place] += weights
+                left[place, place] += weights
+                pull[place] += weights * values
+        # A constant may move between s and c: the smallest solution.
+        inverse = np.linalg.pinv(own, rcond=1e-10, hermitian=True)
+        left -= cross.T @ inverse @ cross
+        pull -= cross.T @ inverse @ right
+        solved.append((inverse @ right, inverse @ cross, size))
+    liking = np.linalg.lstsq(left, pull, rcond=1e-9)[0] if several else pull
+    worth = [(alone - mixed @ liking)[:size] for alone, mixed, size in solved]
     return [values - np.logaddexp.reduce(values) for values in worth]

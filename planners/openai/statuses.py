@@ -58,7 +58,10 @@ _OTHER_5XX = Status(True, ModelUnavailableError, "failed", _WAIT)
 _OTHER = Status(False, LanguageModelError, "answered what cannot be used", _ENDPOINT)
 
 NO_ANSWER = Status(
-    True, ModelUnavailableError, "did not answer in time", "Raise `timeout` and `deadline`, or see to the server"
+    True,
+    ModelUnavailableError,
+    "did not answer in time",
+    "Raise `timeout` and `deadline`, see to the server, or choose another kind",
 )
 """A time-out of one request."""
 
