@@ -114,7 +114,7 @@ class ChatModel(ServedModel):
             messages=messages(question),
             logprobs=True,
             top_logprobs=tokens,
-            **length_limit(self.connection, 1),
+            **limits(self.connection, 1),
         )
 
 
@@ -123,21 +123,23 @@ def messages(question: str) -> list[ChatCompletionMessageParam]:
     return [{"role": "system", "content": Words.load().system}, {"role": "user", "content": question.strip()}]
 
 
-def length_limit(connection: Connection, tokens: int) -> dict[str, Any]:
-    """The parameter that limits an answer: OpenAI's newer models refuse the old name, other servers ignore the new."""
-    return {"max_completion_tokens" if connection.address.hosted else "max_tokens": tokens}
+def limits(connection: Connection, tokens: int) -> dict[str, Any]:
+    """Parameters that make an answer short and the likeliest one.
+
+    OpenAI's newer models refuse the old name of the length and a temperature; other servers ignore the new name.
+    """
+    if connection.address.hosted:
+        return {"max_completion_tokens": tokens}
+    return {"max_tokens": tokens, "temperature": 0.0}
 
 
 def generate_in_chat(connection: Connection, prompt: str, max_tokens: int, stop: Sequence[str]) -> str:
     """What a chat model writes after `prompt`, up to a stop text. Raises LanguageModelError."""
     deadline = connection.begin()
     model, question = connection.model(deadline), Words.load().text.format(prompt=prompt)
-    options: dict[str, Any] = length_limit(connection, max_tokens)
-    if not connection.address.hosted:
-        options |= {"temperature": 0.0}  # newer models of OpenAI's take none
     body = connection.ask(
         lambda client: client.chat.completions.with_streaming_response.create(
-            model=model, messages=[{"role": "user", "content": question.strip()}], **options
+            model=model, messages=[{"role": "user", "content": question.strip()}], **limits(connection, max_tokens)
         ),
         deadline,
     )

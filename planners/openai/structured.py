@@ -1,8 +1,9 @@
 """Structured output: the model names the best options in order, and that is all that is known of them.
 
 The last resort, for servers that return no log-probabilities. The option of rank r = 1, 2, ... of the k that were
-named gets the probability 2^-r, and the others share what is left, 2^-k, equally: an order, made into numbers so that
-what the value function finds possible can still decide. They are not what the model believes.
+named gets the probability 2^-r, and the others share what is left, 2^-k, equally, but none gets more than half of what
+the last one named has: an order, made into numbers so that what the value function finds possible can still decide.
+They are not what the model believes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, LanguageModelError
 from saycan.planners.openai.body import Body
-from saycan.planners.openai.chat import answer, generate_in_chat, length_limit, messages
+from saycan.planners.openai.chat import answer, generate_in_chat, limits, messages
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
 from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
@@ -78,7 +79,8 @@ class StructuredModel(ServedModel):
         self.prepare(deadline)
         ranking = self._rank(prompt, options, list(range(len(options))), deadline)
         named = len(ranking)
-        probabilities = np.full(len(options), 0.5**named / max(1, len(options) - named))
+        other = min(0.5**named / max(1, len(options) - named), 0.5 ** (named + 1))
+        probabilities = np.full(len(options), other)
         probabilities[ranking] = 0.5 ** np.arange(1, named + 1)
         scores: NDArray[np.float64] = np.log(probabilities)
         return scores
@@ -130,7 +132,7 @@ class StructuredModel(ServedModel):
             model=model,
             messages=messages(question),
             response_format=response_format,
-            **length_limit(self.connection, _ROOM),
+            **limits(self.connection, _ROOM),
         )
 
 

@@ -52,6 +52,11 @@ def test_ranks_become_probabilities(forms: tuple[str, ...]) -> None:
     np.testing.assert_allclose(np.exp(scores), [1 / 24, 1 / 2, 1 / 24, 1 / 4, 1 / 8, 1 / 24])
 
 
+def test_what_was_not_named_comes_after_what_was() -> None:
+    scores = model(RankingServer(), ranks=2).score("1.", [" like 1", " like 2", " like 3"])
+    np.testing.assert_allclose(np.exp(scores), [1 / 8, 1 / 4, 1 / 2])
+
+
 def test_fewer_options_than_ranks() -> None:
     scores = model(RankingServer()).score("1.", [" like 1", " like 2"])
     assert np.isfinite(scores).all() and scores.argmax() == 1
