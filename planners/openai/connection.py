@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from saycan.errors import BadInputError, LanguageModelError, ModelUnavailableError
@@ -22,6 +21,7 @@ from saycan.interruption import check_interruption
 from saycan.planners.openai.address import KEY_VARIABLE, Address
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.deadline import Deadline
+from saycan.planners.openai.failure import RequestFailure, asked_pause, cause_of, pause_before_next
 from saycan.planners.openai.statuses import NO_ANSWER, NO_CONNECTION, Status, UnsupportedError, status_of
 from saycan.usage import Usage
 
@@ -29,14 +29,12 @@ if TYPE_CHECKING:
     import httpx2
     from openai import OpenAI
     from openai._response import APIResponse
-    from tenacity import RetryCallState
 
 Send = Callable[["OpenAI"], AbstractContextManager["APIResponse[Any]"]]
 """Sends one request: a `with_streaming_response` method of the SDK's client with its arguments."""
 
 _POLL = 0.05  # s between two looks at whether somebody still waits
 _LARGEST = 64 << 20  # bytes of an answer; more is no answer to our questions
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0  # s between two attempts, where the server names none
 _QUOTED = 200  # characters of what the server says that an error repeats
 
 
@@ -189,16 +187,16 @@ class Connection:
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, _Failure) and error.retried and not (trying and error.code == 500)
+                lambda error: isinstance(error, RequestFailure) and error.retried and not (trying and error.code == 500)
             ),
-            wait=_pause,
+            wait=pause_before_next,
             stop=tenacity.stop_after_attempt(self.attempts) | tenacity.stop_before_delay(deadline.remaining()),
             sleep=tenacity.sleep_using_event(given_up),
             reraise=True,
         )
         try:
             body = retrying(self._once, client, send, deadline, given_up)
-        except _Failure as failure:
+        except RequestFailure as failure:
             if trying and failure.code == 500:
                 raise UnsupportedError(self._told(status_of(500), failure.detail)) from None
             raise
@@ -212,7 +210,7 @@ class Connection:
 
         limit = min(self.timeout, deadline.remaining())
         if given_up.is_set() or not limit:
-            raise _Failure(NO_ANSWER, retried=False)
+            raise RequestFailure(NO_ANSWER, retried=False)
         ends = time.monotonic() + limit
         with self._lock:
             self._usage += Usage(requests=1)
@@ -222,26 +220,26 @@ class Connection:
                 for block in response.iter_bytes():
                     content += block
                     if given_up.is_set() or time.monotonic() > ends:
-                        raise _Failure(NO_ANSWER, f"within {limit:.3g} s: it is still sending")
+                        raise RequestFailure(NO_ANSWER, f"within {limit:.3g} s: it is still sending")
                     if len(content) > _LARGEST:
                         raise LanguageModelError(f"{self} answered with over {_LARGEST >> 20} MB")
         except openai.APITimeoutError:
-            raise _Failure(NO_ANSWER, f"within {limit:.3g} s") from None
+            raise RequestFailure(NO_ANSWER, f"within {limit:.3g} s") from None
         except openai.APIConnectionError as error:
-            raise _Failure(NO_CONNECTION, _cause(error)) from None
+            raise RequestFailure(NO_CONNECTION, cause_of(error)) from None
         except openai.APIStatusError as error:
             raise self._status_failure(error) from None
         except httpx2.TimeoutException:
-            raise _Failure(NO_ANSWER, f"within {limit:.3g} s: it stopped sending") from None
+            raise RequestFailure(NO_ANSWER, f"within {limit:.3g} s: it stopped sending") from None
         except httpx2.DecodingError as error:
             raise LanguageModelError(
                 f"{self} answered with bytes that do not decode ({type(error).__name__})"
             ) from None
         except httpx2.HTTPError as error:
-            raise _Failure(NO_CONNECTION, f"any more: {type(error).__name__} while it was sending") from None
+            raise RequestFailure(NO_CONNECTION, f"any more: {type(error).__name__} while it was sending") from None
         return Body.parse(bytes(content), str(self))
 
-    def _status_failure(self, error: Any) -> _Failure:
+    def _status_failure(self, error: Any) -> RequestFailure:
         """From an `openai.APIStatusError`."""
         code = int(error.status_code)
         headers = error.response.headers
@@ -251,7 +249,7 @@ class Connection:
         # What a server says when it refuses a key holds parts of the key.
         said = "" if code in {401, 403} else self._quoted(error)
         detail = f"(status {code}){said}"
-        return _Failure(status_of(code), detail, code=code, retried=retried, pause=_asked_pause(headers))
+        return RequestFailure(status_of(code), detail, code=code, retried=retried, pause=asked_pause(headers))
 
     def _quoted(self, error: Any) -> str:
         body = error.body
@@ -268,7 +266,7 @@ class Connection:
         """What is raised in the caller's thread for what went wrong in the request's."""
         if isinstance(error, LanguageModelError):
             return error
-        if not isinstance(error, _Failure):
+        if not isinstance(error, RequestFailure):
             words = self.address.redact(str(error))
             return LanguageModelError(f"{self} could not be asked: {type(error).__name__}: {words}")
         detail = error.detail
@@ -321,64 +319,3 @@ class Connection:
             client, self._client = self._client, None
         if client is not None and self._http_client is None:
             client.close()
-
-
-class _Failure(Exception):
-    """One request that brought no answer.
-
-    Args:
-        status: What it means.
-        detail: What follows the meaning in the message.
-        code: The HTTP status; 0 when there was none.
-        retried: Whether to send again; as the status says when None.
-        pause: Seconds to wait first, when the server says so.
-    """
-
-    def __init__(
-        self,
-        status: Status,
-        detail: str = "",
-        *,
-        code: int = 0,
-        retried: bool | None = None,
-        pause: float | None = None,
-    ) -> None:
-        super().__init__(status.meaning)
-        self.status, self.detail, self.code, self.pause = status, detail, code, pause
-        self.retried = status.retried if retried is None else retried
-
-
-def _pause(state: RetryCallState) -> float:
-    """Seconds until the next attempt: what the server asks for, else twice as long each time, with a random part."""
-    import tenacity
-
-    failure = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(failure, _Failure) and failure.pause is not None:
-        return failure.pause
-    return tenacity.wait_exponential_jitter(_FIRST_PAUSE, _LONGEST_PAUSE, jitter=_FIRST_PAUSE)(state)
-
-
-def _asked_pause(headers: Any) -> float | None:
-    """Seconds that a server asks to wait, by its Retry-After header (RFC 9110, section 10.2.3) or OpenAI's own."""
-    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            seconds = float(value) * unit
-        except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - time.time()
-            except ValueError:
-                continue
-        if not math.isnan(seconds):
-            return max(0.0, seconds)
-    return None
-
-
-def _cause(error: BaseException) -> str:
-    """Why there is no connection, in the words of the operating system where it has any."""
-    root = error
-    while (inner := root.__cause__ or root.__context__) is not None:
-        root = inner
-    return f"({type(root).__name__}{f': {root}' if isinstance(root, OSError) and str(root) else ''})"
