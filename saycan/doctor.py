@@ -34,6 +34,7 @@ PACKAGES = (
     "open_clip_torch",
     "openai",
     "langchain-core",
+    "tenacity",
     "mujoco",
     "typer",
     "rich",

@@ -1,0 +1,125 @@
+"""Which way is taken on which server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+
+from saycan.errors import LanguageModelError, ModelUnavailableError, UnknownNameError
+from saycan.language import LanguageModel, approximation_of
+from saycan.planners.openai import (
+    AutomaticModel,
+    ChatModel,
+    CompletionsModel,
+    DecisionsModel,
+    StructuredModel,
+    openai_model,
+)
+from tests.planners.openai.fakes import URL, ChatServer, EchoServer, answering, client
+from tests.planners.openai.test_structured import RankingServer
+
+OPTIONS = [" like 1", " like 2", " like 3"]
+WORTH = {"like 1": np.log(0.2), "like 2": np.log(0.3), "like 3": np.log(0.5)}
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+class Server:
+    """Some endpoints of an API; what is None does not exist."""
+
+    def __init__(self, completions: Any = None, chat: Any = None, ranking: Any = None) -> None:
+        self.completions, self.chat, self.ranking = completions, chat, ranking
+        self.paths: list[str] = []
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.paths.append(request.url.path)
+        handler = self.completions
+        if "/chat/" in request.url.path:
+            handler = self.ranking if b"response_format" in request.content else self.chat
+        missing = httpx2.Response(404, json={"error": {"message": "no such endpoint"}})
+        return missing if handler is None or request.url.path.endswith("/models") else handler(request)
+
+
+@pytest.mark.parametrize(
+    ("server", "way", "lost"),
+    [
+        (Server(EchoServer(), ChatServer(WORTH), RankingServer()), "CompletionsModel", ""),
+        (Server(None, ChatServer(WORTH), RankingServer()), "ChatModel", "labels"),
+        (Server(answering({"error": {}}, 500), ChatServer(WORTH), RankingServer()), "ChatModel", "labels"),
+        (Server(answering({"choices": [{"text": " on"}]}), ChatServer(WORTH)), "ChatModel", "labels"),
+        (Server(None, None, RankingServer()), "StructuredModel", "order of preference"),
+        (Server(None, answering({"error": {}}, 400), RankingServer()), "StructuredModel", "order of preference"),
+    ],
+)
+def test_the_best_way_that_the_server_can_do_is_found_once_and_said(server: Server, way: str, lost: str) -> None:
+    model = openai_model(URL, http_client=client(server))
+    assert isinstance(model, AutomaticModel) and isinstance(model, LanguageModel)
+    assert model.name == URL and not server.paths
+    assert "not known before the first question" in repr(model) and "not known" in approximation_of(model)
+    assert model.score("1.", OPTIONS).shape == (3,)
+    assert f"by {way}" in repr(model)
+    assert lost in approximation_of(model) and bool(lost) == bool(approximation_of(model))
+    looks = len(server.paths)
+    model.score("1.", OPTIONS)
+    again = {"CompletionsModel": 1, "ChatModel": 3, "StructuredModel": 1}[way]
+    assert len(server.paths) - looks == again
+    assert model.usage.requests == len(server.paths)
+
+
+def test_a_server_that_can_do_nothing_says_why_for_each_way() -> None:
+    with pytest.raises(LanguageModelError) as error:
+        openai_model(URL, http_client=client(Server())).score("1.", OPTIONS)
+    for kind in ("openai-completions", "openai-chat", "openai-structured"):
+        assert f"{kind}: " in str(error.value)
+    assert str(error.value).count("no such endpoint") == 3
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+def test_a_server_that_is_unavailable_is_not_taken_for_one_that_cannot(status: int) -> None:
+    refusing = answering({"error": {}}, status, **{"retry-after-ms": "1"})
+    server = Server(refusing, ChatServer(WORTH), RankingServer())
+    model = openai_model(URL, http_client=client(server))
+    with pytest.raises(ModelUnavailableError):
+        model.score("1.", OPTIONS)
+    assert not any("/chat/" in path for path in server.paths)
+    server.completions = EchoServer()
+    model.score("1.", OPTIONS)  # and is asked again the next time
+    assert "by CompletionsModel" in repr(model)
+
+
+def test_generating_finds_the_way_too() -> None:
+    model = openai_model(URL, http_client=client(Server(EchoServer())))
+    assert isinstance(model, AutomaticModel)
+    assert model.generate("1.") == " on"
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "made", "name"),
+    [
+        ("gpt-6-luna", "auto", DecisionsModel, "openai-decisions:gpt-6-luna"),
+        ("https://api.openai.com/v1#gpt-6-luna", "auto", DecisionsModel, None),
+        ("gpt-5", "auto", AutomaticModel, "openai:gpt-5"),
+        ("http://127.0.0.1:9/v1#gpt-6-luna", "auto", AutomaticModel, "http://127.0.0.1:9/v1#gpt-6-luna"),
+        (URL, "decisions", DecisionsModel, f"openai-decisions:{URL}"),
+        (URL, "completions", CompletionsModel, f"openai-completions:{URL}"),
+        (URL, "chat", ChatModel, f"openai-chat:{URL}"),
+        (URL, "structured", StructuredModel, f"openai-structured:{URL}"),
+    ],
+)
+def test_kinds(spec: str, kind: str, made: type, name: str | None) -> None:
+    model = openai_model(spec, kind)
+    assert type(model) is made
+    assert name is None or model.name == name
+    assert model.name.endswith(spec)
+
+
+def test_an_unknown_kind() -> None:
+    with pytest.raises(UnknownNameError, match="completions"):
+        openai_model(URL, "completion")
