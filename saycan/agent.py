@@ -10,12 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from saycan import compose
 from saycan.adapters import PolicyFunction, ValueOfSkill, as_policy, as_value_function
 from saycan.decision import Decision
-from saycan.errors import BadInputError, DecisionInterruptedError, MissingPartError, RobotError, SayCanError
+from saycan.errors import (
+    BadInputError,
+    DecisionInterruptedError,
+    MissingPartError,
+    RobotError,
+    SayCanError,
+    UnknownNameError,
+)
 from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.instruction import check_instruction
@@ -31,6 +38,8 @@ from saycan.success import SuccessDetector
 from saycan.value import ValueFunction
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from saycan.observation import Observation
 
 STUCK_AFTER = 3
@@ -48,12 +57,16 @@ class Agent:
 
     Args:
         robot: A driver, or a name ("kitchen", "fake", "module:attribute"). Whatever it is stands behind a `Gate`.
-        llm: A language model, or a name ("gemma", "transformers:PATH", "module:attribute"); loaded when first needed.
+        llm: A language model (LangChain's too), or a name as in `saycan.compose.make_language_model`: "gemma",
+            "transformers:PATH", "openai:MODEL", "http://127.0.0.1:8000/v1#MODEL"; loaded when first needed.
+        fallback: Name of a language model that stands in while `llm` does not answer.
         library: Skills, templates or bare phrases.
         policy: A policy, a function (observation, skill) -> Action, or a name ("experts", "module:attribute").
         values: A value function, or a function (observation, skill) -> probability of success.
         detector: Decides after each skill whether it succeeded.
-        planner: Replaces SayCan's decision altogether; `llm` and `values` are then not used.
+        planner: How a decision is made over `llm` and `values`: "saycan", "shortlist" for thousands of skills, or
+            "generative" (docs/planners.md). A planner of one's own replaces all of it.
+        scoring: How the probabilities of a phrase's tokens become one number: "sum", "mean" or "prior".
         max_steps: Skills after which a run times out.
         max_seconds: Wall-clock seconds after which a run times out.
         record: Where `run` makes its run folders; None records nothing.
@@ -66,12 +79,14 @@ class Agent:
         self,
         robot: Robot | str = "kitchen",
         *,
-        llm: LanguageModel | str = "gemma",
+        llm: LanguageModel | BaseChatModel | str = "gemma",
+        fallback: str | None = None,
         library: Iterable[Skill | Template | str] | None = None,
         policy: Policy | PolicyFunction | str | None = None,
         values: ValueFunction | ValueOfSkill | None = None,
         detector: SuccessDetector | None = None,
-        planner: Planner | None = None,
+        planner: Planner | str = "saycan",
+        scoring: str = "sum",
         max_steps: int = 20,
         max_seconds: float = 600.0,
         record: str | Path | None = "runs",
@@ -97,10 +112,16 @@ class Agent:
         self.detector = compose.default_detector(driver) if detector is None else detector
         self.max_steps, self.max_seconds, self.record = max_steps, max_seconds, record
         self.last_decision: Decision | None = None
-        _require("llm", llm, LanguageModel | str, "a name, or an object with name and score(prompt, options)")
         _require("detector", self.detector, SuccessDetector | None, "an object with detect(skill, before, after)")
-        _require("planner", planner, Planner | None, "an object with decide(instruction, memory, observation)")
-        self._llm, self._planner = llm, planner
+        _require(
+            "planner", planner, Planner | str, "a name, or an object with decide(instruction, memory, observation)"
+        )
+        self._kind = planner if isinstance(planner, str) else ""
+        if self._kind and self._kind not in compose.PLANNERS:
+            raise UnknownNameError("planner", self._kind, compose.PLANNERS)
+        self._fallback, self._scoring = fallback, scoring
+        self._llm = _as_language_model(llm)
+        self._planner = None if isinstance(planner, str) else planner
         self._told: queue.SimpleQueue[Feedback] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._busy = threading.Lock()
@@ -109,11 +130,40 @@ class Agent:
     def planner(self) -> Planner:
         """What decides; made when first needed, since a model takes seconds to load. Raises MissingPartError."""
         if self._planner is None:
-            if self.values is None:
-                raise self._missing("values", "a function (observation, skill) -> probability that it succeeds now")
-            llm = compose.make_language_model(self._llm) if isinstance(self._llm, str) else self._llm
-            self._planner = compose.make_planner(llm, self.values, self.library)
+            self._planner = self._make_planner(self._llm)
         return self._planner
+
+    def use(self, llm: LanguageModel | BaseChatModel | str) -> None:
+        """Decide with another language model from now on; where it cannot be had, the old one stays.
+
+        Not while a run goes on. Raises RobotError then, BadInputError where a planner of one's own decides, and what
+        making the model raises.
+        """
+        if not self._kind:
+            raise BadInputError("this agent was given a planner of its own, which decides without llm=")
+        new = _as_language_model(llm)
+        if not self._busy.acquire(blocking=False):
+            raise RobotError("the language model cannot be changed while a run goes on; stop() it first")
+        try:
+            planner = self._make_planner(new)
+            self._close_model()
+            self._llm, self._planner = new, planner
+        finally:
+            self._busy.release()
+
+    def _make_planner(self, llm: LanguageModel | str) -> Planner:
+        if self.values is None:
+            raise self._missing("values", "a function (observation, skill) -> probability that it succeeds now")
+        model = compose.make_language_model(llm) if isinstance(llm, str) else llm
+        if self._fallback is not None:
+            model = compose.with_fallback(model, self._fallback)
+        return compose.make_planner(self._kind, model, self.values, self.library, self._scoring)
+
+    def _close_model(self) -> None:
+        """Close the connections of a model that was made by name; one that was passed in stays its owner's."""
+        close = getattr(getattr(self._planner, "language_model", None), "close", None)
+        if isinstance(self._llm, str) and callable(close):
+            close()
 
     def run(self, instruction: str) -> Result:
         """Carry out an instruction and say how it went; records a run folder unless `record` is None.
@@ -167,6 +217,7 @@ class Agent:
         """Stop and hold; a robot that was made by name is closed, one that was passed in stays its owner's."""
         self.stop()
         self.robot.hold()
+        self._close_model()
         if self._owns_robot:
             self.robot.close()
 
@@ -225,7 +276,7 @@ class Agent:
             if decision.refusal:
                 return EndState.STUCK, f"the language model declined: {decision.refusal}"
             if decision.skill is None:
-                return EndState.STUCK, "no skill is both useful and possible from here"
+                return EndState.STUCK, decision.note or "no skill is both useful and possible from here"
             if decision.skill.phrase == DONE.phrase:
                 return EndState.FINISHED, "the planner chose done"
             if self._stop.is_set():
@@ -324,6 +375,13 @@ class _Run:
 
     def result(self, end: EndState, message: str) -> Result:
         return Result(self.instruction, end, message, tuple(self.steps), self.seconds, self.seconds_deciding)
+
+
+def _as_language_model(llm: object) -> LanguageModel | str:
+    """The model itself, its name, or a LangChain model made one. Raises BadInputError for anything else."""
+    model = compose.as_language_model(llm)
+    _require("llm", model, LanguageModel | str, "a name, or an object with name and score(prompt, options)")
+    return cast(LanguageModel | str, model)
 
 
 def _require(argument: str, found: object, kind: object, what: str) -> None:

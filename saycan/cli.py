@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +31,18 @@ app = typer.Typer(
 )
 
 Robot = Annotated[str, typer.Option(help='Whose hands: "kitchen" (MuJoCo), "fake", a plug-in, or module:attribute.')]
-Llm = Annotated[str, typer.Option(help='Who says what is useful: "gemma", "transformers:PATH", or module:attribute.')]
+Llm = Annotated[
+    str,
+    typer.Option(
+        help='Who says what is useful: "gemma", "transformers:PATH", "openai:MODEL", "http://HOST:PORT/v1#MODEL", '
+        "or module:attribute (docs/language-models.md)."
+    ),
+]
+Fallback = Annotated[str | None, typer.Option(help="A language model that stands in while --llm does not answer.")]
+PlannerName = Annotated[
+    str, typer.Option("--planner", help='"saycan", "shortlist" for thousands of skills, or "generative".')
+]
+Scoring = Annotated[str, typer.Option(help="How the tokens of a phrase make one number: sum, mean or prior.")]
 Scene = Annotated[str | None, typer.Option(help='The simulated scene, in words: "pepsi can on table, spill on table".')]
 Seed = Annotated[int | None, typer.Option(help="Makes the simulated scene repeatable.", min=0)]
 MaxSteps = Annotated[int, typer.Option(help="Skills after which a run times out.", min=1)]
@@ -73,6 +84,9 @@ def repl(
     llm: Llm = "gemma",
     scene: Scene = None,
     seed: Seed = None,
+    fallback: Fallback = None,
+    planner: PlannerName = "saycan",
+    scoring: Scoring = "sum",
     max_steps: MaxSteps = 20,
     record: Record = Path("runs"),
     no_record: NoRecord = False,
@@ -84,7 +98,8 @@ def repl(
         from saycan.repl import Repl
         from saycan.session import Setup
 
-        setup = Setup(robot, llm, scene, seed, max_steps, None if no_record else record, video)
+        where = None if no_record else record
+        setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video)
         Repl(setup, screen.out).run()
 
 
@@ -98,6 +113,9 @@ def run(
     goal: Annotated[
         str | None, typer.Option(help="""Judge the run by the simulator's own state: 'clean("close counter")'.""")
     ] = None,
+    fallback: Fallback = None,
+    planner: PlannerName = "saycan",
+    scoring: Scoring = "sum",
     max_steps: MaxSteps = 20,
     record: Record = Path("runs"),
     no_record: NoRecord = False,
@@ -115,32 +133,36 @@ def run(
         from saycan import goals
         from saycan.instruction import check_instruction
         from saycan.live import RunView, show_run
+        from saycan.parts import describe_parts
         from saycan.privileged import PrivilegedWorld
-        from saycan.session import Interrupts, Setup, load_planner, notice, opened
+        from saycan.session import Interrupts, Setup, load_planner, notices, opened
         from saycan.step import EndState
         from saycan.summary import as_record
 
         instruction = check_instruction(instruction)
         wanted = None if goal is None else goals.parse(goal)
-        setup = Setup(robot, llm, scene, seed, max_steps, None if no_record else record, video)
+        where = None if no_record else record
+        setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video)
         with opened(setup, screen.out) as agent:
             world = agent.robot.driver
             if wanted is not None and not isinstance(world, PrivilegedWorld):
                 raise BadInputError(f"--goal needs a simulator; robot {robot!r} gives no state away to judge it by")
             load_planner(agent, setup, screen.out)
             screen.out.print(Text(instruction, "bold"))
-            if notice(agent):
-                screen.out.print(Text(notice(agent), "yellow"))
+            for line in notices(agent):
+                screen.out.print(Text(line, "yellow"))
             events = setup.start(agent, instruction)
             with Interrupts(agent.stop, lambda line: screen.aside.print(line, style="yellow")) as interrupts:
                 result = show_run(events, RunView(instruction, agent.robot.spec.rate), screen.out)
+            # By the model's own name: what was typed may hold a password.
+            says = next((part.name for part in describe_parts(agent) if part.role == "say"), llm)
             holds = None
             if wanted is not None and isinstance(world, PrivilegedWorld):
                 holds = _judge(wanted, world, screen.out)
         if result.folder is not None:
             screen.out.print(Text(f"recorded in {result.folder}", "dim"))
         if json_file is not None:
-            record_ = as_record(result) | {"goal": goal, "goal_holds": holds, "robot": robot, "llm": llm}
+            record_ = as_record(result) | {"goal": goal, "goal_holds": holds, "robot": robot, "llm": says}
             _write_json(json_file, record_)
         if interrupts.exit_code is not None:
             raise typer.Exit(interrupts.exit_code)
@@ -154,6 +176,9 @@ def plan(
     llm: Llm = "gemma",
     scene: Scene = None,
     seed: Seed = None,
+    fallback: Fallback = None,
+    planner: PlannerName = "saycan",
+    scoring: Scoring = "sum",
     options: Annotated[int, typer.Option(help="How many of the leading options to show.", min=1)] = 10,
     figure: Annotated[Path | None, typer.Option(help="Also draw the decision into this PNG.")] = None,
     json_file: Json = None,
@@ -163,22 +188,23 @@ def plan(
     with _telling(traceback) as screen:
         from saycan.figure import save_decision
         from saycan.instruction import check_instruction
-        from saycan.session import Setup, load_planner, notice, opened
+        from saycan.session import Setup, load_planner, notices, opened
         from saycan.tables import decision_table
 
         instruction = check_instruction(instruction)
-        setup = Setup(robot, llm, scene, seed, record=None)
+        setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, record=None)
         with opened(setup, screen.out) as agent:
             load_planner(agent, setup, screen.out)
             with screen.out.status("deciding", spinner="dots"):
                 decision = agent.plan(instruction)
             images = agent.robot.observe().images if figure is not None else {}
-            told = notice(agent)
+            told = notices(agent)
         screen.out.print(decision_table(decision, options, instruction), highlight=False)
         times = f"say {decision.seconds_say:.2f} s, can {decision.seconds_can:.2f} s"
-        screen.out.print(f"{len(decision.skills)} options scored: {times}", style="dim", highlight=False)
-        if told:
-            screen.out.print(Text(told, "yellow"))
+        spent = f"; {decision.model}: {decision.usage}" if decision.usage else ""
+        screen.out.print(f"{len(decision.skills)} options scored: {times}{spent}", style="dim", highlight=False)
+        for line in told:
+            screen.out.print(Text(line, "yellow"))
         if figure is not None:
             _write(figure, lambda path: save_decision(path, decision, images, instruction=instruction))
         if json_file is not None:
@@ -194,7 +220,8 @@ def plan(
                 )
             ]
             chosen = None if decision.skill is None else decision.skill.phrase
-            _write_json(json_file, {"instruction": instruction, "chosen": chosen, "options": rows})
+            about = {"model": decision.model, "usage": asdict(decision.usage), "refusal": decision.refusal}
+            _write_json(json_file, {"instruction": instruction, "chosen": chosen, **about, "options": rows})
 
 
 @app.command()

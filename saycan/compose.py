@@ -21,6 +21,7 @@ from saycan.privileged import PrivilegedWorld
 from saycan.robot import Robot
 from saycan.success import SuccessDetector
 from saycan.value import ValueFunction
+from saycan.vocabulary import KITCHEN
 
 ROBOTS = {
     "kitchen": "saycan.robots.kitchen:Kitchen",
@@ -34,9 +35,24 @@ LANGUAGE_MODELS = {"gemma": "saycan.planners.gemma:load"}
 
 LANGUAGE_MODEL_KINDS = {
     "transformers": "saycan.planners.transformers:TransformersModel",
+    "openai": "saycan.planners.openai:openai_model",
+    "openai-decisions": "saycan.planners.openai:DecisionsModel",
+    "openai-completions": "saycan.planners.openai:CompletionsModel",
+    "openai-chat": "saycan.planners.openai:ChatModel",
+    "openai-structured": "saycan.planners.openai:StructuredModel",
     "scripted": "saycan.planners.scripted:ScriptedLanguageModel",
 }
 """What stands before the colon of "kind:argument", to what makes a LanguageModel of the argument."""
+
+SERVERS = ("http", "https")
+"""What stands before the colon of a server's URL, which is a language model by itself: "http://HOST:PORT/v1#MODEL"."""
+
+PLANNERS = {
+    "saycan": "saycan.planners.saycan:SayCanPlanner",
+    "shortlist": "saycan.planners.shortlist:ShortlistPlanner",
+    "generative": "saycan.planners.generative:GenerativePlanner",
+}
+"""Name to class of a Planner over a language model, values and a library."""
 
 POLICIES = {"experts": "saycan.skills.experts:PrivilegedExperts"}
 """Name to class or function that makes a Policy for a robot."""
@@ -59,17 +75,44 @@ def make_robot(name: str, **options: Any) -> Robot:
 def make_language_model(name: str, **options: Any) -> LanguageModel:
     """A language model by name.
 
-    "gemma", "transformers:PATH", "scripted:one phrase|the next", an entry point of `saycan.language_models`, or
-    "module:attribute". `options` go to its constructor. Raises UnknownNameError or MissingPartError.
+    "gemma", "transformers:PATH", "openai:MODEL", "http://127.0.0.1:8000/v1#MODEL", "openai-chat:MODEL or URL#MODEL"
+    (and -decisions, -completions, -structured), "scripted:one phrase|the next", an entry point of
+    `saycan.language_models`, or "module:attribute", which may also be a LangChain model. `options` go to its
+    constructor.
+
+    Raises UnknownNameError, MissingPartError, or what the constructor raises.
     """
     kind, colon, argument = name.partition(":")
+    if colon and kind in SERVERS:
+        return cast(LanguageModel, _load(LANGUAGE_MODEL_KINDS["openai"])(name, **options))
     if colon and kind in LANGUAGE_MODEL_KINDS:
         if not argument:
             raise BadInputError(f"{name!r} needs something after the colon, as in 'transformers:/path/to/model'")
         of = argument.split("|") if kind == "scripted" else argument
         return cast(LanguageModel, _load(LANGUAGE_MODEL_KINDS[kind])(of, **options))
     valid = {**LANGUAGE_MODELS, **{f"{kind}:...": home for kind, home in LANGUAGE_MODEL_KINDS.items()}}
-    return cast(LanguageModel, _find("language model", name, valid, "saycan.language_models")(**options))
+    found = _find("language model", name, valid, "saycan.language_models")
+    if isinstance(found, type) or not isinstance(as_language_model(found), LanguageModel):
+        found = found(**options)  # something that makes a model, not a model
+    return cast(LanguageModel, as_language_model(found))
+
+
+def as_language_model(model: Any) -> Any:
+    """A LangChain chat or decision model as a LanguageModel; anything else as it is."""
+    mro = type(model).__mro__  # looked up by name: importing langchain_core to find out would cost a second
+    if any(
+        base.__name__ in ("BaseChatModel", "BaseDecisionModel") and base.__module__.startswith("langchain_core.")
+        for base in mro
+    ):
+        return _load("saycan.planners.langchain:LangChainModel")(model)
+    return model
+
+
+def with_fallback(first: LanguageModel, second: str) -> LanguageModel:
+    """The first model, and while it is unavailable the one that is named, which is loaded when it is needed."""
+    return cast(
+        LanguageModel, _load("saycan.planners.fallback:FallbackModel")(first, lambda: make_language_model(second))
+    )
 
 
 def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
@@ -83,9 +126,18 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
     return cast(Policy, _find("policy", name, POLICIES, "saycan.policies")(driver, **options))
 
 
-def make_planner(language_model: LanguageModel, values: ValueFunction, library: SkillLibrary) -> Planner:
-    """SayCan over these parts."""
-    return cast(Planner, _load("saycan.planners.saycan:SayCanPlanner")(language_model, values, library))
+def make_planner(
+    name: str, language_model: LanguageModel, values: ValueFunction, library: SkillLibrary, scoring: str = "sum"
+) -> Planner:
+    """A planner over these parts, by name: "saycan", "shortlist" or "generative".
+
+    `scoring` is "sum", "mean" or "prior", which the generative one has no use for. Raises UnknownNameError, or
+    BadInputError when the language model lacks what the planner needs.
+    """
+    if name not in PLANNERS:
+        raise UnknownNameError("planner", name, PLANNERS)
+    options = {"synonyms": KITCHEN.synonyms} if name == "generative" else {"scoring": scoring}
+    return cast(Planner, _load(PLANNERS[name])(language_model, values, library, **options))
 
 
 def default_library(robot: Robot) -> SkillLibrary | None:
@@ -121,7 +173,11 @@ def names(group: str) -> tuple[str, ...]:
     """Every name that one of the make functions takes; group is "robots", "language_models" or "policies"."""
     built_in = {
         "robots": ROBOTS,
-        "language_models": {**LANGUAGE_MODELS, **{f"{kind}:...": "" for kind in LANGUAGE_MODEL_KINDS}},
+        "language_models": {
+            **LANGUAGE_MODELS,
+            **{f"{kind}:...": "" for kind in LANGUAGE_MODEL_KINDS},
+            "http://HOST:PORT/v1#MODEL": "",
+        },
         "policies": POLICIES,
     }
     if group not in built_in:

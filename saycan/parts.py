@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from saycan.language import approximation_of
+
 
 @dataclass(frozen=True)
 class Part:
@@ -13,11 +15,13 @@ class Part:
         role: "robot", "say", "can", "do" or "check".
         name: What it is called.
         privileged: Whether it reads the simulator's own state, which no real robot has.
+        approximation: What is lost in a language model's scores; empty for exact ones.
     """
 
     role: str
     name: str
     privileged: bool = False
+    approximation: str = ""
 
 
 def describe_parts(agent: object) -> tuple[Part, ...]:
@@ -38,7 +42,8 @@ def describe_parts(agent: object) -> tuple[Part, ...]:
         ("check", getattr(agent, "detector", None)),
     ):
         if part is not None:
-            parts.append(Part(role, _name(part), type(part).__name__.startswith("Privileged")))
+            privileged = type(part).__name__.startswith("Privileged")
+            parts.append(Part(role, _name(part), privileged, approximation_of(part) if role == "say" else ""))
     return tuple(parts)
 
 
@@ -46,6 +51,12 @@ def privileged_notice(parts: tuple[Part, ...]) -> str:
     """One line that names the privileged parts; empty when there are none."""
     names = [part.name for part in parts if part.privileged]
     return f"privileged: {', '.join(names)} read the simulator's own state" if names else ""
+
+
+def approximation_notice(parts: tuple[Part, ...]) -> str:
+    """One line on what is lost in the language model's scores; empty when nothing is, or nothing is known yet."""
+    lost = [f"{part.name}: {part.approximation}" for part in parts if part.approximation]
+    return f"approximate: {'; '.join(lost)}" if lost else ""
 
 
 def _name(part: object) -> str:

@@ -67,6 +67,7 @@ class Recorder:
         spec = getattr(robot, "spec", None)
         now = datetime.now()
         rate = float(getattr(spec, "rate", 10.0))
+        self._agent = agent
         self._story = Story(instruction, describe_parts(agent), rate, now.strftime("%Y-%m-%d %H:%M:%S"))
         self._rate, self._filming = rate, video
         # A simulator's picture of itself is for people only, so it is not among the robot's four verbs.
@@ -118,6 +119,7 @@ class Recorder:
             case Decision():
                 self._draw_pending()
                 self._story.decisions += 1
+                self._story.usage += event.usage
                 self._pending = event
             case Tick():
                 self._note_tick(event)
@@ -150,6 +152,7 @@ class Recorder:
         self._jobs.put(None)
         self._thread.join()
         self._close_trace()
+        self._story.parts = describe_parts(self._agent)  # a server tells what it can do with its first answer
         if self._story.result is not None:
             self._attempt("result", self._write_result)
         self._attempt("summary", self._write_summary)

@@ -35,10 +35,11 @@ from saycan.completion import PromptCompleter
 from saycan.errors import BadInputError, SayCanError, UnknownNameError
 from saycan.instruction import check_instruction
 from saycan.live import RunView
+from saycan.parts import approximation_notice, describe_parts
 from saycan.picture import half_blocks, save_png, side_by_side
 from saycan.privileged import PrivilegedWorld, Resettable
 from saycan.runner import Events, Runner
-from saycan.session import Setup, load_planner, notice
+from saycan.session import Setup, load_planner, notices
 from saycan.step import Event, Result
 from saycan.tables import decision_table, scene_table, skill_table
 
@@ -47,6 +48,7 @@ COMMANDS = {
     "skills": "what the robot can be asked to do",
     "scene": "what is where, in simulation",
     "look": "what the cameras see, here and as a PNG",
+    "llm": "which language model decides; /llm openai:MODEL takes another one",
     "do": "/do PHRASE carries out one skill, with no decision",
     "reset": "the scene anew; /reset pepsi can on table makes another one",
     "tell": "/tell TEXT is heard before the next decision",
@@ -115,10 +117,11 @@ class Repl:
             agent = self._runner.open()
         self._completer.learn(agent.library)
         self._runner.ask(lambda agent: load_planner(agent, self._setup, self._console)).result()
-        self._say(Text.assemble(("saycan", "bold"), f"  {agent.robot.spec.name}, {self._setup.llm}"))
+        says = "".join(f", {part.name}" for part in describe_parts(agent) if part.role == "say")
+        self._say(Text.assemble(("saycan", "bold"), f"  {agent.robot.spec.name}{says}"))
         self._say(Text('Say what to do, such as "clean the counter"; /help lists what else there is.', "dim"))
-        if notice(agent):
-            self._say(Text(notice(agent), "yellow"))
+        for line in notices(agent):
+            self._say(Text(line, "yellow"))
 
     def _take_lines(self) -> None:
         """Lines from a pipe: each is done before the next is read."""
@@ -259,6 +262,19 @@ class Repl:
     def _look(self, _: str) -> None:
         self._answer(self._look_of)
 
+    def _llm(self, name: str) -> None:
+        if not name:
+            self._answer(_model_of)
+            return
+        self._require_idle("llm")
+        self._say(Text(f"loading {name.partition('#')[2] or name}", "dim"))  # a URL may hold a password
+
+        def take(agent: Agent) -> RenderableType:
+            agent.use(name)
+            return _model_of(agent)
+
+        self._answer(take)
+
     def _do(self, phrase: str) -> None:
         self._require_idle("do")
         skill = self._runner.agent.library.find(phrase)
@@ -349,6 +365,13 @@ def _scene_of(agent: Agent) -> RenderableType:
     if not isinstance(robot, PrivilegedWorld):
         raise BadInputError(f"{agent.robot.spec.name} is no simulator: what is where, only its cameras see; try look")
     return scene_table(robot.privileged_state())
+
+
+def _model_of(agent: Agent) -> RenderableType:
+    parts = describe_parts(agent)
+    lines = [Text(f"{part.name} decides") for part in parts if part.role == "say"]
+    lost = approximation_notice(parts)
+    return Group(*lines, *([Text(lost, "yellow")] if lost else []))
 
 
 def _leave(*_: object) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from saycan import compose
 from saycan.agent import Agent
 from saycan.errors import BadInputError
-from saycan.parts import describe_parts, privileged_notice
+from saycan.parts import approximation_notice, describe_parts, privileged_notice
 from saycan.privileged import Resettable
 from saycan.recorder import Recorder
 from saycan.step import Event, Result
@@ -30,6 +30,8 @@ class Setup:
         robot, llm: Names, as `saycan.compose` knows them.
         scene: Words that make the simulated scene; None for the robot's own.
         seed: Makes the simulated scene repeatable; None for the robot's own.
+        fallback: Name of a language model that stands in while `llm` does not answer; None for none.
+        planner, scoring: As of `saycan.Agent`.
         max_steps: Skills after which a run times out.
         record: Where run folders are made; None records nothing.
         video: Whether to film.
@@ -39,6 +41,9 @@ class Setup:
     llm: str = "gemma"
     scene: str | None = None
     seed: int | None = None
+    fallback: str | None = None
+    planner: str = "saycan"
+    scoring: str = "sum"
     max_steps: int = 20
     record: Path | None = Path("runs")
     video: bool = True
@@ -53,7 +58,15 @@ class Setup:
                         f"robot {self.robot!r} is no simulator, so it takes no --scene and no --seed; leave them out"
                     )
                 robot.reset(self.scene, self.seed)
-            return Agent(robot, llm=self.llm, max_steps=self.max_steps, record=None)
+            return Agent(
+                robot,
+                llm=self.llm,
+                fallback=self.fallback,
+                planner=self.planner,
+                scoring=self.scoring,
+                max_steps=self.max_steps,
+                record=None,
+            )
         except BaseException:
             robot.close()
             raise
@@ -88,13 +101,14 @@ def load_planner(agent: Agent, setup: Setup, console: Console) -> None:
     if setup.llm == "gemma" and compose.probe("gemma") is None:
         _ = agent.planner  # unpacked at its first use, with a progress bar of its own
         return
-    with console.status(f"loading the language model {setup.llm}", spinner="dots"):
+    with console.status("loading the language model", spinner="dots"):
         _ = agent.planner
 
 
-def notice(agent: Agent) -> str:
-    """One line about privileged parts, or an empty one."""
-    return privileged_notice(describe_parts(agent))
+def notices(agent: Agent) -> list[str]:
+    """A line about privileged parts and one about scores that are not exact, where there is something to say."""
+    parts = describe_parts(agent)
+    return [line for line in (privileged_notice(parts), approximation_notice(parts)) if line]
 
 
 class Interrupts:

@@ -10,6 +10,7 @@ from saycan.decision import Decision
 from saycan.figure import format_score
 from saycan.parts import Part, privileged_notice
 from saycan.step import Feedback, Result, Step
+from saycan.usage import Usage
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Story:
         decisions: How many decisions there were.
         feedback: What the planner was told, each with the number of steps done before it.
         result: How it ended; None while it runs, and after a crash.
+        usage: What the decisions have cost.
         problems: What could not be recorded.
     """
 
@@ -36,6 +38,7 @@ class Story:
     decisions: int = 0
     feedback: list[tuple[int, Feedback]] = field(default_factory=list)
     result: Result | None = None
+    usage: Usage = field(default_factory=Usage)
     problems: list[str] = field(default_factory=list)
 
 
@@ -59,6 +62,8 @@ def write_summary(story: Story, files: Sequence[str] = ()) -> str:
             f"deciding, {acting:.1f} s acting and recording.",
             "",
         ]
+    if story.usage:
+        lines += [f"The language model took {story.usage}.", ""]
     if story.began:
         lines += [f"Began {story.began}.", ""]
     if "video.mp4" in files:
@@ -79,7 +84,9 @@ def write_summary(story: Story, files: Sequence[str] = ()) -> str:
     if story.parts:
         lines += ["", "## Made of", "", "| part | name |", "| --- | --- |"]
         lines += [
-            f"| {part.role} | {_cell(part.name)}{' (privileged)' if part.privileged else ''} |" for part in story.parts
+            f"| {part.role} | {_cell(part.name)}{' (privileged)' if part.privileged else ''}"
+            f"{f' ({_cell(part.approximation)})' if part.approximation else ''} |"
+            for part in story.parts
         ]
         notice = privileged_notice(story.parts)
         if notice:

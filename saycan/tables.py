@@ -47,6 +47,10 @@ def decision_table(decision: Decision, options: int = 5, title: str = "") -> Ren
             _score(decision.combined[index], _PRODUCT),
         )
     below = [Text("  nothing is worth trying", style="yellow")] if decision.chosen is None else []
+    if decision.refusal:
+        below = [Text(f"  the language model declined: {decision.refusal}", style="yellow")]
+    if decision.usage.requests:
+        below.append(Text(f"  {decision.model}: {decision.usage}", style="dim"))
     if decision.note:
         below.append(Text(f"  {decision.note}", style="dim"))
     return Group(table, *below) if below else table

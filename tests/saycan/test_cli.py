@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -237,3 +238,26 @@ def test_a_spill_in_the_kitchen_is_wiped_and_filmed() -> None:
     assert frames[30][:480].std() > 20  # the kitchen, not an empty picture
     assert len(list((folder / "decisions").iterdir())) == 5
     assert json.loads((folder / "result.json").read_text())["not_recorded"] == []
+
+
+def test_a_server_that_does_not_answer_is_told_of_or_stood_in_for() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://me:open-sesame@127.0.0.1:{free.getsockname()[1]}/v1#model"
+    arguments = ("run", "clean the table", "--robot", "fake", "--llm", url, "--no-record")
+    failed = saycan(*arguments)
+    assert failed.exit_code == 1
+    assert "Start the server, or correct its URL" in failed.output
+    stood_in = saycan(*arguments, "--fallback", SCRIPT, "--json", "out.json")
+    assert stood_in.exit_code == 0, stood_in.output
+    assert "scripted stands in" in stood_in.output
+    assert "sesame" not in failed.output + stood_in.output + Path("out.json").read_text()
+
+
+def test_the_planner_and_the_scoring_are_options() -> None:
+    for more in (("--planner", "generative"), ("--planner", "shortlist"), ("--scoring", "prior")):
+        assert saycan("plan", "clean the table", *FAKE, *more).exit_code == 0
+    for wrong in (("--planner", "none"), ("--scoring", "best")):
+        answer = saycan("plan", "clean the table", *FAKE, *wrong)
+        assert answer.exit_code == 2
+        assert "unknown" in answer.output

@@ -52,7 +52,9 @@ def test_unknown_names_list_what_is_valid_with_the_plugins(plugins) -> None:
     with pytest.raises(UnknownNameError, match=r"unknown robot 'kichen'. Did you mean 'kitchen'") as caught:
         compose.make_robot("kichen")
     assert caught.value.valid == ("kitchen", "mujoco", "fake", "broken", "mine", "module:attribute")
-    with pytest.raises(UnknownNameError, match=r"unknown language model 'gpt'.*transformers:..., scripted:..., echo"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown language model 'gpt'.*transformers:..., openai:..., .*scripted:..., echo"
+    ):
         compose.make_language_model("gpt")
     for odd in ("", ":", "a:", ":a", "transformers:..."):
         with pytest.raises((UnknownNameError, MissingPartError, BadInputError)):

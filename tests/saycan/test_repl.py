@@ -246,6 +246,18 @@ def test_commands_that_cannot_be_followed_say_why(talk: Conversation) -> None:
     talk.hear("finished")
 
 
+def test_the_language_model_is_changed_without_a_restart(talk: Conversation) -> None:
+    talk.type("llm" + ENTER)
+    talk.hear("\nscripted decides")
+    talk.type("/llm scripted:go to the far counter" + ENTER)
+    talk.hear("\nscripted decides")
+    talk.type("/llm scripted" + ENTER)
+    talk.hear("error: unknown language model 'scripted'")
+    talk.type("go" + ENTER)
+    talk.hear("1. go to the far counter: succeeded")
+    talk.hear("finished")
+
+
 def test_telling_an_idle_robot_is_heard_in_the_next_run(talk: Conversation) -> None:
     talk.type("/tell only the blue one" + ENTER)
     talk.hear("when it decides next")
