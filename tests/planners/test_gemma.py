@@ -53,6 +53,16 @@ def test_the_first_call_unpacks_and_leaves_the_licence_beside_the_model(cache: P
     assert [entry.name for entry in cache.iterdir()] == [folder.name]
 
 
+def test_a_folder_of_an_older_format_is_removed(cache: Path) -> None:
+    older = cache / f"{gemma._folder().name[:-1]}0"
+    other = cache / "gemma-3-270m-00000000-1"
+    for folder in (older, other):
+        folder.mkdir(parents=True)
+    assert gemma.unpack(progress=False).is_dir()
+    assert not older.exists()
+    assert other.exists(), "of another file, so it is somebody else's"
+
+
 def test_a_conversion_that_is_cut_short_leaves_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_short(source: Path, target: Path, report: Callable[[float, str], None]) -> None:
         copying(source, target, report)
@@ -124,6 +134,6 @@ def test_the_packaged_model_understands_an_instruction() -> None:
     scores = model.score(prompt.render("clean the counter"), texts)
     assert np.isfinite(scores).all()
     assert (scores < 0).all()
-    assert texts[int(scores.argmax())] == " find the sponge."
+    assert texts[int(scores.argmax())] == " find the sponge"
     again = model.score(prompt.render("clean the counter"), texts)
     assert again == pytest.approx(scores, abs=0.05)

@@ -87,7 +87,7 @@ def test_an_unpacked_file_is_the_model_that_was_packed(tmp_path: Path, monkeypat
     loaded = TransformersModel(folder, dtype="float32", device="cpu")
     tokens = torch.arange(40)[None] % VOCABULARY
     with torch.inference_mode():
-        assert torch.allclose(loaded._model(tokens).logits, model(tokens).logits, atol=1e-5)
+        assert torch.allclose(loaded.model(tokens).logits, model(tokens).logits, atol=1e-5)
     assert loaded.score("the robot", [" wipes.", " finds."]).shape == (2,)
     assert [done for done, _ in reports] == sorted(done for done, _ in reports)
     assert reports[-1] == (1.0, "done")

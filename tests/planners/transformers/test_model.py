@@ -55,9 +55,9 @@ def naive(model: TransformersModel, prompt: str, options: tuple[str, ...]) -> ND
     """log p(option | prompt) by the definition, one forward for each option, from what a tokenizer alone gives."""
     import torch
 
-    tokenizer, network = model._tokenizer, model.model
-    alone = tokenizer(prompt)["input_ids"]
-    whole = [tokenizer(prompt + option)["input_ids"] for option in options]
+    tokenizer, network = model._tokens, model.model
+    (alone,) = tokenizer.encode([prompt])
+    whole = tokenizer.encode([prompt + option for option in options])
     shared = len(alone)
     while any(ids[:shared] != alone[:shared] for ids in whole):
         shared -= 1
@@ -136,8 +136,7 @@ def test_an_option_that_merges_with_the_end_of_the_prompt_is_scored_on_the_token
 ) -> None:
     model = TransformersModel(folders["llama"], dtype="float32", device="cpu")
     prompt, options = "Request: the robot finds the co", ("ke can.", "unter.", " done.")
-    alone = model._tokenizer(prompt)["input_ids"]
-    joined = model._tokenizer(prompt + options[0])["input_ids"]
+    alone, joined = model._tokens.encode([prompt, prompt + options[0]])
     assert joined[: len(alone)] != alone, "this tokenizer merges here, or the test is void"
     assert model.score(prompt, options) == pytest.approx(naive(model, prompt, options), abs=1e-3)
 
@@ -190,12 +189,12 @@ def test_what_is_generated_is_what_the_library_itself_would_write(folders: dict[
     import torch
 
     model = TransformersModel(folders[kind], dtype="float32", device="cpu")
-    ids = torch.tensor([[0, *model._tokenizer(PROMPT)["input_ids"]]])
+    ids = torch.tensor([[0, *model._tokens.encode([PROMPT])[0]]])
     whole = model.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False)
     expected = whole[0, ids.shape[1] :].tolist()
     expected = expected[: expected.index(1)] if 1 in expected else expected
     for _ in range(2):  # also from a warm cache
-        assert model.generate(PROMPT, max_tokens=8, stop=()) == model._tokenizer.decode(expected)
+        assert model.generate(PROMPT, max_tokens=8, stop=()) == model._tokens.decode(expected)
     assert model.usage.tokens_out == 2 * len(expected)
 
 
