@@ -15,7 +15,7 @@ PRINTED = [
 finished: the planner chose done
 1. find the sponge: succeeded
 2. pick up the sponge: succeeded
-3 requests, 0 tokens in, 0 out
+1 request, 0 tokens in, 0 out
 """,
     """\
 finished: find the apple
