@@ -1,7 +1,7 @@
 """Say with any chat model of langchain-core, by what it can do.
 
     logprobs     the options get letters, and the log-probabilities of the first token of the answer say how likely each
-                 letter is; at most twenty options at a time, more in rounds (`saycan.planners.langchain.rounds`)
+                 letter is; at most twenty options at a time, more in rounds (`saycan.planners.rounds`)
     structured   the model names the likeliest options and gives each a probability, as the arguments of a tool call
     text         the model names the likeliest options, one a line
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from saycan.errors import BadInputError, LanguageModelError
 from saycan.planners.langchain.answers import LETTERS, Options, UnusableAnswerError, lettered, ranked, weighed
 from saycan.planners.langchain.requests import Requests, UnsupportedError, received, shortened, words
-from saycan.planners.langchain.rounds import Group, in_rounds
+from saycan.planners.rounds import Group, in_rounds
 from saycan.usage import Usage
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class ChatModel:
 
             return self._twice(read, question)
 
-        def several(groups: Sequence[Group]) -> list[NDArray[np.float64]]:
+        def several(groups: list[Group]) -> list[NDArray[np.float64]]:
             return self._requests.ask([partial(one, group) for group in groups], ends)
 
         return in_rounds(len(options.labels), len(LETTERS), several)

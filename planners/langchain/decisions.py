@@ -15,7 +15,7 @@ from saycan.errors import BadInputError, LanguageModelError
 from saycan.planners.langchain.answers import Options
 from saycan.planners.langchain.chat import name_of
 from saycan.planners.langchain.requests import Requests, tokens, words
-from saycan.planners.langchain.rounds import Group, in_rounds
+from saycan.planners.rounds import Group, in_rounds
 from saycan.usage import Usage
 
 _QUESTION = "next_step"
@@ -65,7 +65,7 @@ class DecisionModel:
         listed = Options(options)
         self._in_rounds = len(listed.labels) > self._most
 
-        def several(groups: Sequence[Group]) -> list[NDArray[np.float64]]:
+        def several(groups: list[Group]) -> list[NDArray[np.float64]]:
             labels = [[listed.labels[place] for place in group] for group in groups]
             return self._requests.ask([partial(self._choose, prompt, some) for some in labels], ends)
 

@@ -3,7 +3,7 @@
 Every option gets a letter, the model is to answer with one, and the log-probabilities of the first token are read. A
 server returns those of its likeliest 20 tokens or fewer, so a question holds no more options than that, several orders
 of them cancel the model's liking for places and letters (`saycan.planners.openai.orders`), and rounds put many options
-together (`saycan.planners.openai.rounds`). A letter that is not among the tokens returned gets the most that it can
+together (`saycan.planners.rounds`). A letter that is not among the tokens returned gets the most that it can
 have: the least of those returned, or its share of what they leave.
 """
 
@@ -23,9 +23,9 @@ from saycan.planners.openai.connection import Connection, ConnectionOptions, Sen
 from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.orders import rotations, without_liking
-from saycan.planners.openai.rounds import in_rounds
 from saycan.planners.openai.statuses import UnsupportedError
 from saycan.planners.openai.words import Words
+from saycan.planners.rounds import Group, in_rounds
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
@@ -79,10 +79,10 @@ class ChatModel(ServedModel):
         raise refused
 
     def score_within(self, prompt: str, options: Sequence[str], deadline: Deadline) -> NDArray[np.float64]:
-        """(N,) float64 nats up to a constant, of the labels."""
+        """(N,) float64 nats, normalised, of the labels."""
         self.prepare(deadline)
 
-        def ask(groups: list[list[int]]) -> list[NDArray[np.float64]]:
+        def ask(groups: list[Group]) -> list[NDArray[np.float64]]:
             return self._ask(prompt, [[options[index] for index in group] for group in groups], deadline)
 
         return in_rounds(len(options), self._tokens, ask)
