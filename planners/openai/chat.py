@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, ModelRefusalError
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.completions import before
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.orders import rotations, without_liking
 from saycan.planners.openai.statuses import UnsupportedError

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, ModelRefusalError
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.words import Words
 from saycan.planners.rounds import Group, in_rounds

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, LanguageModelError
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.chat import answer, generate_in_chat, limits, messages
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.statuses import UnsupportedError
 from saycan.planners.openai.words import Words
