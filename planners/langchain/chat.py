@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, LanguageModelError
 from saycan.planners.deadline import Deadline
-from saycan.planners.langchain.answers import LETTERS, Options, UnusableAnswerError, lettered, ranked, weighed
+from saycan.planners.langchain.answers import Options, UnusableAnswerError, lettered, ranked, weighed
 from saycan.planners.langchain.requests import Requests, UnsupportedError, received, shortened, words
+from saycan.planners.letters import LETTERS
 from saycan.planners.rounds import Group, in_rounds
 from saycan.usage import Usage
 
