@@ -12,12 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from saycan.library import SkillLibrary
-from saycan.privileged import ObjectState, PlaceState, PrivilegedState, SpillState
+from saycan.privileged import ObjectState, PlaceState, SpillState
 from saycan.robots.kitchen.scene import Scene
-from saycan.robots.kitchen.symbolic import symbolic_state
-from saycan.skill import Skill
+from saycan.robots.kitchen.symbolic import SymbolicKitchen
 from saycan.skills.kitchen import kitchen_library
-from saycan.symbolic import effect, precondition
 from saycan.vocabulary import KITCHEN, Noun, Vocabulary
 
 _FOOD = (
@@ -77,8 +75,8 @@ def house_library() -> SkillLibrary:
     return kitchen_library(HOUSE)
 
 
-class House:
-    """Implements `saycan.PrivilegedWorld`: a scene of the kitchen with all the rest of the house around it.
+class House(SymbolicKitchen):
+    """A scene of the kitchen with all the rest of the house around it.
 
     Args:
         scene: What is where in the kitchen.
@@ -87,7 +85,8 @@ class House:
     """
 
     def __init__(self, scene: Scene, seed: int = 0, dirty: Sequence[str] = ()) -> None:
-        kitchen = symbolic_state(scene)
+        super().__init__(scene)
+        kitchen = self.state
         places = {**kitchen.places, **{place.name: place for place in map(_room, range(len(_PLACES)))}}
         rng = np.random.default_rng(seed)
         present = {thing.name for thing in scene.things}
@@ -97,16 +96,6 @@ class House:
         self.state = replace(
             kitchen, places=places, objects=(*kitchen.objects, *things), spills=(*kitchen.spills, *spills)
         )
-
-    def privileged_state(self) -> PrivilegedState:
-        """What is where now."""
-        return self.state
-
-    def perform(self, skill: Skill) -> str | None:
-        """Carry out a skill perfectly. Returns why it cannot be done, and then changes nothing; else None."""
-        problem = precondition(self.state, skill)
-        self.state = effect(self.state, skill)
-        return problem
 
 
 def _room(index: int) -> PlaceState:

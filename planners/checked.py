@@ -6,7 +6,8 @@ error that names the part and the option.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,8 @@ from saycan.value import ValueFunction
 def checked_scores(model: LanguageModel, prompt: str, options: Sequence[str]) -> NDArray[np.float64]:
     """(N,) float64 log-probabilities in nats, at least one of them above minus infinity. Raises LanguageModelError."""
     source = f"language model {model.name!r}"
-    try:
+    with _failing_as(LanguageModelError, source):
         raw = model.score(prompt, options)
-    except SayCanError:
-        raise
-    except Exception as error:
-        raise LanguageModelError(f"{source} failed: {type(error).__name__}: {error}") from error
     scores = _numbers(raw, options, source, LanguageModelError)
     # Minus infinity is an honest answer, "never"; NaN and positive log-probabilities are not.
     _refuse(np.isnan(scores) | (scores > 1e-6), scores, options, source, LanguageModelError)
@@ -38,12 +35,8 @@ def checked_scores(model: LanguageModel, prompt: str, options: Sequence[str]) ->
 def checked_text(model: TextGenerator, prompt: str, max_tokens: int, stop: Sequence[str]) -> str:
     """What the model would write next, up to the first stop text. Raises LanguageModelError."""
     source = f"language model {getattr(model, 'name', type(model).__name__)!r}"
-    try:
+    with _failing_as(LanguageModelError, source):
         raw: object = model.generate(prompt, max_tokens=max_tokens, stop=tuple(stop))
-    except SayCanError:
-        raise
-    except Exception as error:
-        raise LanguageModelError(f"{source} failed: {type(error).__name__}: {error}") from error
     if not isinstance(raw, str):
         raise LanguageModelError(f"{source} generated {type(raw).__name__}; it must be a string")
     text = raw.lstrip()
@@ -53,12 +46,8 @@ def checked_text(model: TextGenerator, prompt: str, max_tokens: int, stop: Seque
 def checked_shortlist(shortlister: Shortlister, prompt: str, options: Sequence[str], count: int) -> NDArray[np.int64]:
     """(K,) int64, indices of different options, best first, 1 <= K <= count. Raises LanguageModelError."""
     source = f"shortlister {getattr(shortlister, 'name', type(shortlister).__name__)!r}"
-    try:
+    with _failing_as(LanguageModelError, source):
         raw = np.asarray(shortlister.shortlist(prompt, options, count))
-    except SayCanError:
-        raise
-    except Exception as error:
-        raise LanguageModelError(f"{source} failed: {type(error).__name__}: {error}") from error
     if raw.ndim != 1 or not 1 <= len(raw) <= count or not np.issubdtype(raw.dtype, np.integer):
         raise LanguageModelError(
             f"{source} returned shape {raw.shape} of {raw.dtype}; it must be 1 to {count} whole numbers, one a row"
@@ -73,16 +62,23 @@ def checked_shortlist(shortlister: Shortlister, prompt: str, options: Sequence[s
 def checked_values(function: ValueFunction, observation: Observation, skills: Sequence[Skill]) -> NDArray[np.float64]:
     """(N,) float64 in [0, 1], one for each skill. Raises ValueFunctionError."""
     source = f"value function {type(function).__name__}"
-    try:
+    with _failing_as(ValueFunctionError, source):
         raw = function.values(observation, skills)
-    except SayCanError:
-        raise
-    except Exception as error:
-        raise ValueFunctionError(f"{source} failed: {type(error).__name__}: {error}") from error
     phrases = [skill.phrase for skill in skills]
     values = _numbers(raw, phrases, source, ValueFunctionError)
     _refuse(~((values >= 0) & (values <= 1)), values, phrases, source, ValueFunctionError)
     return values
+
+
+@contextmanager
+def _failing_as(kind: type[SayCanError], source: str) -> Iterator[None]:
+    """Whatever is raised within, but for our own errors, becomes one that names the source."""
+    try:
+        yield
+    except SayCanError:
+        raise
+    except Exception as error:
+        raise kind(f"{source} failed: {type(error).__name__}: {error}") from error
 
 
 def _numbers(raw: object, options: Sequence[str], source: str, error: type[SayCanError]) -> NDArray[np.float64]:

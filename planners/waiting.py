@@ -9,48 +9,36 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from saycan.errors import ModelUnavailableError
 from saycan.interruption import check_interruption
+from saycan.planners.deadline import Deadline
 
 T = TypeVar("T")
 
 POLL = 0.05
 """Seconds between two looks: an interruption takes no longer than this to be seen."""
 
-
-def wait_for(call: Callable[[], T], seconds: float) -> T:
-    """What `call()` returns, run in a thread that sees the context variables of this one.
-
-    Args:
-        call: What takes long.
-        seconds: How long to wait for it.
-
-    Raises:
-        ModelUnavailableError: It took longer.
-        DecisionInterruptedError: Nobody waits for the decision any more.
-        Exception: Whatever `call` raised.
-    """
-    return wait_for_all([call], seconds)[0]
+_REMEDY = "try again, allow more seconds, or use another model"
 
 
-def wait_for_all(calls: Sequence[Callable[[], T]], seconds: float, at_once: int = 8) -> list[T]:
-    """What each of `calls` returns, in order; `seconds` is the time for all of them together.
+def wait_for_all(calls: Sequence[Callable[[], T]], deadline: Deadline, *, at_once: int = 8, late: str = "") -> list[T]:
+    """What each of `calls` returns, in order.
 
     Args:
-        calls: What takes long; they run side by side.
-        seconds: How long to wait.
+        calls: What takes long; they run side by side, in threads that see the context variables of this one.
+        deadline: For all of them together.
         at_once: How many run at the same time.
+        late: What the error says when they took longer.
 
     Raises:
-        ModelUnavailableError, DecisionInterruptedError, Exception: As for `wait_for`; after an error no further call
-            is begun.
+        ModelUnavailableError: They took longer.
+        DecisionInterruptedError: Nobody waits for the decision any more.
+        Exception: Whatever the first call that failed raised; no further call is begun.
     """
-    ends = time.monotonic() + seconds
     waiting = deque(enumerate(calls))
     found: dict[int, T] = {}
     errors: list[BaseException] = []
@@ -83,11 +71,9 @@ def wait_for_all(calls: Sequence[Callable[[], T]], seconds: float, at_once: int 
                 if errors:
                     raise errors[0]
                 check_interruption()
-                left = ends - time.monotonic()
-                if left <= 0:
-                    raise ModelUnavailableError(
-                        f"no answer within {seconds:.3g} s; try again, allow more seconds, or use another model"
-                    )
+                left = deadline.remaining()
+                if not left:
+                    raise ModelUnavailableError(late or f"no answer within {deadline.seconds:g} s; {_REMEDY}")
                 news.wait(min(POLL, left))
     finally:
         waiting.clear()

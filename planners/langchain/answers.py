@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import LanguageModelError
-
-LETTERS = "ABCDEFGHIJKLMNOPQRST"
-"""Labels of up to twenty options: each is one token to the tokenizers in use, and services return twenty at most."""
+from saycan.planners.letters import read_letters
 
 
 class UnusableAnswerError(Exception):
@@ -101,9 +99,6 @@ def weighed(options: Options, named: Iterable[tuple[str, float]], answer: str) -
 def lettered(count: int, metadata: Mapping[str, Any], answer: str) -> NDArray[np.float64] | None:
     """(count,) log-probabilities of the first `count` letters as the answer; None when there are none in the response.
 
-    A letter that is not among the likeliest tokens that the service returned is less likely than each of them: it gets
-    the least of them, or its share of the probability that is left, whichever is less.
-
     Raises:
         UnusableAnswerError: No letter is among the likeliest tokens.
         LanguageModelError: What came is not a log-probability.
@@ -111,20 +106,13 @@ def lettered(count: int, metadata: Mapping[str, Any], answer: str) -> NDArray[np
     likeliest = _likeliest_tokens(metadata)
     if likeliest is None:
         return None
-    scores = np.full(count, -np.inf)
     for token, log_probability in likeliest:
         if not log_probability <= 1e-6:
             raise LanguageModelError(f"a log-probability of {log_probability} came for {token!r}; it must be at most 0")
-        place = LETTERS.find(token.strip()) if len(token.strip()) == 1 else -1
-        if 0 <= place < count:
-            scores[place] = np.logaddexp(scores[place], log_probability)
-    missing = np.isneginf(scores)
-    if missing.all():
+    scores, bounded = read_letters(likeliest, count)
+    if bounded.all():
         raise UnusableAnswerError("it is not the letter of an option.", answer)
-    left = max(1.0 - sum(math.exp(log_probability) for _, log_probability in likeliest), 1e-12)
-    share = math.log(left / max(1, int(missing.sum())))
-    scores[missing] = min(share, *(log_probability for _, log_probability in likeliest))
-    return scores.clip(max=0.0)
+    return scores
 
 
 def _likeliest_tokens(metadata: Mapping[str, Any]) -> list[tuple[str, float]] | None:

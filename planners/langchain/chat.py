@@ -1,7 +1,7 @@
 """Say with any chat model of langchain-core, by what it can do.
 
     logprobs     the options get letters, and the log-probabilities of the first token of the answer say how likely each
-                 letter is; at most twenty options at a time, more in rounds (`saycan.planners.langchain.rounds`)
+                 letter is; at most twenty options at a time, more in rounds (`saycan.planners.rounds`)
     structured   the model names the likeliest options and gives each a probability, as the arguments of a tool call
     text         the model names the likeliest options, one a line
 
@@ -10,7 +10,6 @@ The later ones know less of what the model knows: `ChatModel.approximation` says
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
@@ -20,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, LanguageModelError
-from saycan.planners.langchain.answers import LETTERS, Options, UnusableAnswerError, lettered, ranked, weighed
+from saycan.planners.deadline import Deadline
+from saycan.planners.langchain.answers import Options, UnusableAnswerError, lettered, ranked, weighed
 from saycan.planners.langchain.requests import Requests, UnsupportedError, received, shortened, words
-from saycan.planners.langchain.rounds import Group, in_rounds
+from saycan.planners.letters import LETTERS
+from saycan.planners.rounds import Group, in_rounds
 from saycan.usage import Usage
 
 if TYPE_CHECKING:
@@ -100,17 +101,17 @@ class ChatModel:
             LanguageModelError: Two answers in a row could not be used, or something else went wrong.
             DecisionInterruptedError: Nobody waits for the decision any more.
         """
-        ends = time.monotonic() + self._seconds
+        deadline = Deadline.after(self._seconds)
         listed = Options(options)
         ask = {Method.LOGPROBS: self._by_letters, Method.STRUCTURED: self._by_tool, Method.TEXT: self._by_lines}
         for method in self._methods[:-1]:
             try:
-                scores = ask[method](prompt, listed, ends)
+                scores = ask[method](prompt, listed, deadline)
             except UnsupportedError:
                 continue  # nothing is decided by it yet: the prompt itself may be what the provider did not take
             self._methods = [method]
             return listed.spread(scores)
-        scores = ask[self._methods[-1]](prompt, listed, ends)
+        scores = ask[self._methods[-1]](prompt, listed, deadline)
         self._methods = self._methods[-1:]
         return listed.spread(scores)
 
@@ -122,14 +123,14 @@ class ChatModel:
         limit: dict[str, Any] = {"max_tokens": max_tokens} if "max_tokens" in type(self._model).model_fields else {}
         question = words("continue", prompt=prompt)
         (message,) = self._requests.ask(
-            [lambda: received(self._model.invoke(question, **limit), self._requests)], time.monotonic() + self._seconds
+            [lambda: received(self._model.invoke(question, **limit), self._requests)], Deadline.after(self._seconds)
         )
         text = message.text.lstrip()
         return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
 
     # The three ways --------------------------------------------------------------------------------------------------
 
-    def _by_letters(self, prompt: str, options: Options, ends: float) -> NDArray[np.float64]:
+    def _by_letters(self, prompt: str, options: Options, deadline: Deadline) -> NDArray[np.float64]:
         """(M,) from the log-probabilities of one token."""
         asked = self._model.bind(logprobs=True, top_logprobs=len(LETTERS))
 
@@ -146,12 +147,12 @@ class ChatModel:
 
             return self._twice(read, question)
 
-        def several(groups: Sequence[Group]) -> list[NDArray[np.float64]]:
-            return self._requests.ask([partial(one, group) for group in groups], ends)
+        def several(groups: list[Group]) -> list[NDArray[np.float64]]:
+            return self._requests.ask([partial(one, group) for group in groups], deadline)
 
         return in_rounds(len(options.labels), len(LETTERS), several)
 
-    def _by_tool(self, prompt: str, options: Options, ends: float) -> NDArray[np.float64]:
+    def _by_tool(self, prompt: str, options: Options, deadline: Deadline) -> NDArray[np.float64]:
         """(M,) from the probabilities that the model states."""
         schema = _schema(options.labels)
         asked = self._structured(schema)
@@ -167,17 +168,17 @@ class ChatModel:
             named = [(one.option, one.probability) for one in answer["parsed"].ranking]  # type: ignore[attr-defined]
             return weighed(options, named, said)
 
-        (scores,) = self._requests.ask([lambda: self._twice(read, question)], ends)
+        (scores,) = self._requests.ask([lambda: self._twice(read, question)], deadline)
         return scores
 
-    def _by_lines(self, prompt: str, options: Options, ends: float) -> NDArray[np.float64]:
+    def _by_lines(self, prompt: str, options: Options, deadline: Deadline) -> NDArray[np.float64]:
         """(M,) from the order of preference."""
         question = words("lines", prompt=prompt, options="\n".join(options.labels), count=NAMED)
 
         def read(question: str) -> NDArray[np.float64]:
             return ranked(options, received(self._model.invoke(question), self._requests).text)
 
-        (scores,) = self._requests.ask([lambda: self._twice(read, question)], ends)
+        (scores,) = self._requests.ask([lambda: self._twice(read, question)], deadline)
         return scores
 
     def _structured(self, schema: type[BaseModel]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -12,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, LanguageModelError
+from saycan.planners.deadline import Deadline
 from saycan.planners.langchain.answers import Options
 from saycan.planners.langchain.chat import name_of
 from saycan.planners.langchain.requests import Requests, tokens, words
-from saycan.planners.langchain.rounds import Group, in_rounds
+from saycan.planners.rounds import Group, in_rounds
 from saycan.usage import Usage
 
 _QUESTION = "next_step"
@@ -61,13 +61,13 @@ class DecisionModel:
             LanguageModelError: Probabilities are missing or are none, or something else went wrong.
             DecisionInterruptedError: Nobody waits for the decision any more.
         """
-        ends = time.monotonic() + self._seconds
+        deadline = Deadline.after(self._seconds)
         listed = Options(options)
         self._in_rounds = len(listed.labels) > self._most
 
-        def several(groups: Sequence[Group]) -> list[NDArray[np.float64]]:
+        def several(groups: list[Group]) -> list[NDArray[np.float64]]:
             labels = [[listed.labels[place] for place in group] for group in groups]
-            return self._requests.ask([partial(self._choose, prompt, some) for some in labels], ends)
+            return self._requests.ask([partial(self._choose, prompt, some) for some in labels], deadline)
 
         return listed.spread(in_rounds(len(listed.labels), self._most, several))
 

@@ -8,12 +8,12 @@ code of the response; both are looked at, and neither package has to be there.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from saycan.errors import LanguageModelError, ModelRefusalError, ModelUnavailableError, SayCanError
+from saycan.planners.deadline import Deadline
 from saycan.planners.waiting import wait_for_all
 from saycan.usage import Usage
 
@@ -65,12 +65,12 @@ class Requests:
         with self._lock:
             self._usage += usage
 
-    def ask(self, calls: Sequence[Callable[[], T]], ends: float) -> list[T]:
+    def ask(self, calls: Sequence[Callable[[], T]], deadline: Deadline) -> list[T]:
         """What each call returns, side by side.
 
         Args:
             calls: One request each.
-            ends: Until when, on the clock of `time.monotonic`.
+            deadline: For all of them together.
 
         Raises:
             ModelUnavailableError: No answer in time, or the server is unreachable, overloaded or refuses the key.
@@ -79,7 +79,7 @@ class Requests:
             LanguageModelError: Anything else that went wrong.
             DecisionInterruptedError: Nobody waits for the decision any more.
         """
-        return wait_for_all([self._counted(call) for call in calls], max(0.0, ends - time.monotonic()))
+        return wait_for_all([self._counted(call) for call in calls], deadline)
 
     def _counted(self, call: Callable[[], T]) -> Callable[[], T]:
         def run() -> T:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import LanguageModelError, ModelRefusalError, ModelUnavailableError
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.chat import ChatModel
 from saycan.planners.openai.completions import CompletionsModel
 from saycan.planners.openai.connection import Connection, ConnectionOptions
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.structured import StructuredModel
 

@@ -3,13 +3,12 @@
 Every option gets a letter, the model is to answer with one, and the log-probabilities of the first token are read. A
 server returns those of its likeliest 20 tokens or fewer, so a question holds no more options than that, several orders
 of them cancel the model's liking for places and letters (`saycan.planners.openai.orders`), and rounds put many options
-together (`saycan.planners.openai.rounds`). A letter that is not among the tokens returned gets the most that it can
-have: the least of those returned, or its share of what they leave.
+together (`saycan.planners.rounds`). What the tokens returned say of a letter, and of one that is not among them, is in
+`saycan.planners.letters`.
 """
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -17,23 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, ModelRefusalError
+from saycan.planners.deadline import Deadline
+from saycan.planners.letters import LETTERS, read_letters
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.completions import before
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.orders import rotations, without_liking
-from saycan.planners.openai.rounds import in_rounds
 from saycan.planners.openai.statuses import UnsupportedError
 from saycan.planners.openai.words import Words
+from saycan.planners.rounds import Group, in_rounds
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
 
-_NUMBERS_OF_TOKENS = (20, 10, 5)
+_NUMBERS_OF_TOKENS = (len(LETTERS), 10, 5)
 """How many likeliest tokens are asked for: OpenAI's limit is 20, and a server that allows fewer refuses more."""
-
-_LABELS = string.ascii_uppercase
 
 
 class ChatModel(ServedModel):
@@ -79,10 +77,10 @@ class ChatModel(ServedModel):
         raise refused
 
     def score_within(self, prompt: str, options: Sequence[str], deadline: Deadline) -> NDArray[np.float64]:
-        """(N,) float64 nats up to a constant, of the labels."""
+        """(N,) float64 nats, normalised, of the labels."""
         self.prepare(deadline)
 
-        def ask(groups: list[list[int]]) -> list[NDArray[np.float64]]:
+        def ask(groups: list[Group]) -> list[NDArray[np.float64]]:
             return self._ask(prompt, [[options[index] for index in group] for group in groups], deadline)
 
         return in_rounds(len(options), self._tokens, ask)
@@ -108,7 +106,7 @@ class ChatModel(ServedModel):
 
     def _letter(self, model: str, prompt: str, options: Sequence[str], tokens: int) -> Send:
         words = Words.load()
-        question = words.letter.format(prompt=prompt, options=words.listed(_LABELS[: len(options)], options))
+        question = words.letter.format(prompt=prompt, options=words.listed(LETTERS[: len(options)], options))
         return lambda client: client.chat.completions.with_streaming_response.create(
             model=model,
             messages=messages(question),
@@ -166,23 +164,16 @@ def refused(body: Body) -> None:
 def _labels(body: Body, count: int, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(count,) log-probabilities of the labels of one answer, and whether each is only an upper bound."""
     refused(body)
-    returned = list(body.at("choices", 0, "logprobs", "content", 0, "top_logprobs"))
-    logs, least, total = np.full(count, -np.inf), 0.0, 0.0
-    for token in returned:
-        text, log = token.at("token").text().strip(" \n\t.:)(*\"'"), token.at("logprob").log_probability()
-        least, total = min(least, log), total + np.exp(log)
-        if len(text) == 1 and text in _LABELS[:count]:
-            place = _LABELS.index(text)
-            logs[place] = np.logaddexp(logs[place], log)  # with and without a space: the same label
-    missing = np.isneginf(logs)
-    if missing.all():
+    returned = [
+        (token.at("token").text(), token.at("logprob").log_probability())
+        for token in body.at("choices", 0, "logprobs", "content", 0, "top_logprobs")
+    ]
+    logs, bounded = read_letters(returned, count)
+    if bounded.all():
         raise UnsupportedError(
-            f"{name} answers with none of the letters that it was given but with "
-            f"{returned[0].at('token').text()[:20]!r}; use openai-structured"
+            f"{name} answers with none of the letters that it was given but with {returned[0][0][:20]!r}; "
+            "use openai-structured"
             if returned
             else f"{name} returned no log-probabilities"
         )
-    if missing.any():
-        left = max(1.0 - total, 1e-12) / missing.sum()
-        logs[missing] = min(max(least, -50.0), float(np.log(left)))
-    return logs, missing
+    return logs, bounded

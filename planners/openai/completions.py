@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import LanguageModelError
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.echo import Echo, shared_tokens
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.statuses import UnsupportedError

@@ -1,28 +1,27 @@
 """One way to a server for all kinds of questions: deadline, retries, usage, errors, and a key that nobody sees.
 
-A request runs in a thread of its own, and whoever waits for it asks twenty times a second whether somebody still wants
-the decision: a read that blocks cannot be interrupted, and a server that sends one byte now and then never meets a
-time-out of its own. A thread that is given up ends with its next byte or time-out, and its answer is thrown away.
+A request runs in a thread of its own (`saycan.planners.waiting`): a read that blocks cannot be interrupted, and a
+server that sends one byte now and then never meets a time-out of its own. A thread that is given up ends with its next
+byte or time-out, and its answer is thrown away.
 """
 
 from __future__ import annotations
 
 import math
-import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from saycan.errors import BadInputError, LanguageModelError, ModelUnavailableError
-from saycan.interruption import check_interruption
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.address import KEY_VARIABLE, Address
 from saycan.planners.openai.body import Body
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.failure import RequestFailure, asked_pause, cause_of, pause_before_next
 from saycan.planners.openai.statuses import NO_ANSWER, NO_CONNECTION, Status, UnsupportedError, status_of
+from saycan.planners.waiting import wait_for_all
 from saycan.usage import Usage
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 Send = Callable[["OpenAI"], AbstractContextManager["APIResponse[Any]"]]
 """Sends one request: a `with_streaming_response` method of the SDK's client with its arguments."""
 
-_POLL = 0.05  # s between two looks at whether somebody still waits
 _LARGEST = 64 << 20  # bytes of an answer; more is no answer to our questions
 _QUOTED = 200  # characters of what the server says that an error repeats
 
@@ -139,41 +137,17 @@ class Connection:
         """One answer for each request, in order, several under way at once. The first that fails ends all of them."""
         if self.address.hosted and not self.address.key:
             raise ModelUnavailableError(f"{self} needs a key; set the environment variable {self._key_variable}")
-        client = self._ready()
-        waiting, done = deque(enumerate(sends)), queue.SimpleQueue[tuple[int, Body | Exception]]()
-        given_up = threading.Event()
-
-        def work() -> None:
-            while not given_up.is_set():
-                try:
-                    index, send = waiting.popleft()
-                except IndexError:
-                    return
-                try:
-                    done.put((index, self._persist(client, send, deadline, given_up, trying)))
-                except Exception as error:  # goes to whoever waits
-                    done.put((index, error))
-
-        answers: dict[int, Body] = {}
+        client, given_up = self._ready(), threading.Event()
+        calls = [partial(self._persist, client, send, deadline, given_up, trying) for send in sends]
+        late = self._told(NO_ANSWER, f"within the deadline of {deadline.seconds:g} s")
         try:
-            for _ in range(min(self.parallel, len(sends))):
-                threading.Thread(target=work, name="saycan-request", daemon=True).start()
-            while len(answers) < len(sends):
-                check_interruption()
-                try:
-                    index, result = done.get(timeout=min(_POLL, deadline.remaining() + 0.001))
-                except queue.Empty:
-                    if not deadline.remaining():
-                        raise self._error(NO_ANSWER, f"within the deadline of {deadline.seconds:g} s") from None
-                    continue
-                if isinstance(result, Exception):
-                    raise self._final(result, deadline) from None
-                answers[index] = result
-        except BaseException:
+            return wait_for_all(calls, deadline, at_once=self.parallel, late=late)
+        except BaseException as error:
             given_up.set()
             self._drop()
+            if isinstance(error, RequestFailure):
+                raise self._final(error, deadline) from None
             raise
-        return [answers[index] for index in range(len(sends))]
 
     def close(self) -> None:
         """Close what is open; the next question opens it again."""
@@ -200,6 +174,11 @@ class Connection:
             if trying and failure.code == 500:
                 raise UnsupportedError(self._told(status_of(500), failure.detail)) from None
             raise
+        except LanguageModelError:
+            raise
+        except Exception as error:
+            words = self.address.redact(str(error))
+            raise LanguageModelError(f"{self} could not be asked: {type(error).__name__}: {words}") from None
         with self._lock:
             self._usage += body.usage()
         return body
@@ -262,17 +241,12 @@ class Connection:
 
     # Errors ----------------------------------------------------------------------------------------------------------
 
-    def _final(self, error: Exception, deadline: Deadline) -> Exception:
-        """What is raised in the caller's thread for what went wrong in the request's."""
-        if isinstance(error, LanguageModelError):
-            return error
-        if not isinstance(error, RequestFailure):
-            words = self.address.redact(str(error))
-            return LanguageModelError(f"{self} could not be asked: {type(error).__name__}: {words}")
-        detail = error.detail
-        if error.code == 404:
+    def _final(self, failure: RequestFailure, deadline: Deadline) -> LanguageModelError:
+        """What is raised in the caller's thread for a request that failed in its own."""
+        detail = failure.detail
+        if failure.code == 404:
             detail += self._what_is_there(deadline)
-        return self._error(error.status, detail)
+        return failure.status.error(self._told(failure.status, detail))
 
     def _what_is_there(self, deadline: Deadline) -> str:
         """The models that the server offers, in words; nothing when it does not tell."""
@@ -287,9 +261,6 @@ class Connection:
         finally:
             self._asking_for_models = False
         return f". It offers: {', '.join(offered[:20]) or 'no model'}{', ...' if len(offered) > 20 else ''}"
-
-    def _error(self, status: Status, detail: str) -> LanguageModelError:
-        return status.error(self._told(status, detail))
 
     def _told(self, status: Status, detail: str) -> str:
         remedy = status.remedy.format(key_variable=self._key_variable)

@@ -3,7 +3,7 @@
 One question takes from 2 to 255 choices and one request from 1 to 400 questions about the same input (openai 3.54,
 types/decision_create_params.py; other servers with this endpoint may take fewer choices). A library of up to 255
 options is one question; a larger one is dealt into several questions of one request, and a second request asks among
-their winners (`saycan.planners.openai.rounds`), so that 65,025 options take two requests.
+their winners (`saycan.planners.rounds`), so that 65,025 options take two requests.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, ModelRefusalError
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
-from saycan.planners.openai.rounds import in_rounds
 from saycan.planners.openai.words import Words
+from saycan.planners.rounds import Group, in_rounds
 
 if TYPE_CHECKING:
     from openai.types.decision_create_params import Question
@@ -57,11 +57,11 @@ class DecisionsModel(ServedModel):
         """Nothing to find out: whoever names this kind knows that the server has the endpoint."""
 
     def score_within(self, prompt: str, options: Sequence[str], deadline: Deadline) -> NDArray[np.float64]:
-        """(N,) float64 nats up to a constant. Raises ModelRefusalError when any question is declined."""
+        """(N,) float64 nats, normalised. Raises ModelRefusalError when any question is declined."""
         stripped = [option.strip() for option in options]
         values = stripped if len(set(stripped)) == len(stripped) and all(stripped) else list(options)
 
-        def ask(groups: list[list[int]]) -> list[NDArray[np.float64]]:
+        def ask(groups: list[Group]) -> list[NDArray[np.float64]]:
             return self._ask(prompt, [[values[index] for index in group] for group in groups], deadline)
 
         return in_rounds(len(options), self._choices, ask)

@@ -9,8 +9,8 @@ from typing import ClassVar, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.connection import Connection, ConnectionOptions
-from saycan.planners.openai.deadline import Deadline
 from saycan.usage import Usage
 
 

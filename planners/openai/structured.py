@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError, LanguageModelError
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.chat import answer, generate_in_chat, limits, messages
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.deadline import Deadline
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.statuses import UnsupportedError
 from saycan.planners.openai.words import Words
+from saycan.planners.rounds import dealt
 
 _LARGEST = 500
 """Options in one question; the values of one enumeration are limited on OpenAI's server."""
@@ -97,8 +98,7 @@ class StructuredModel(ServedModel):
                 self._send(model, prompt, [options[index] for index in among], self._form), deadline
             )
             return [among[place] for place in _ranking(body, len(among))[: self._ranks]]
-        number = -(-len(among) // _LARGEST)
-        groups = [among[first::number] for first in range(number)]
+        groups = dealt(among, _LARGEST)
         sends = [self._send(model, prompt, [options[index] for index in group], self._form) for group in groups]
         best: list[int] = []
         for body, group in zip(self.connection.ask_all(sends, deadline), groups, strict=True):

@@ -175,7 +175,7 @@ def blocking() -> Iterator[Blocking]:
 
 
 def requests_under_way() -> int:
-    return sum(thread.name == "saycan-request" for thread in threading.enumerate())
+    return sum(thread.name == "saycan-waiting" for thread in threading.enumerate())
 
 
 def test_a_server_that_never_answers_ends_at_the_deadline(blocking: Blocking) -> None:
@@ -341,7 +341,7 @@ def test_the_first_that_fails_ends_all() -> None:
     with pytest.raises(UnsupportedError):
         connection.ask_all([send] * 10, connection.begin())
     time.sleep(0.1)
-    assert len(script.times) < 10
+    assert len(script.times) == 1
 
 
 def models(*names: str) -> dict[str, Any]:
