@@ -32,7 +32,7 @@ from saycan.usage import Usage
 if TYPE_CHECKING:
     import torch
 
-_CHUNK = 384  # nodes of the tree that are fed at once: a compromise between long products and wide masks
+_CHUNK = 1024  # nodes of the tree that are fed at once
 _NAIVE_BATCH = 4
 _EMBED_BATCH = 32
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.interruption import check_interruption
+from saycan.planners.transformers.attention import in_blocks, install
 from saycan.planners.transformers.prefix_tree import common_prefix
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class CausalNetwork:
     """
 
     def __init__(self, model: Any, device: str) -> None:
+        install(model)
         self.body, self._device, self.dtype = model.base_model, device, model.dtype
         self.config = model.config.get_text_config()
         self._kinds = set(getattr(self.config, "layer_types", None) or ())
@@ -101,13 +103,14 @@ class CausalNetwork:
             mask = near
         ids = torch.as_tensor(np.asarray(tokens, np.int64), device=self._device)[None]
         self.fed += ids.shape[1]
-        output = self.body(
-            input_ids=ids,
-            position_ids=torch.as_tensor(positions, device=self._device)[None],
-            attention_mask=mask,
-            past_key_values=self._cache,
-            use_cache=True,
-        )
+        with in_blocks(visible):
+            output = self.body(
+                input_ids=ids,
+                position_ids=torch.as_tensor(positions, device=self._device)[None],
+                attention_mask=mask,
+                past_key_values=self._cache,
+                use_cache=True,
+            )
         return output.last_hidden_state[0]  # type: ignore[no-any-return]
 
     def drop(self, count: int) -> None:

@@ -156,6 +156,7 @@ def test_any_options_after_any_prompt(
     model = loaded[kind]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("saycan.planners.transformers.model._CHUNK", run)
+        patch.setattr("saycan.planners.transformers.attention._BLOCK", 1 + run // 2)
         assert model.score(prompt, options) == pytest.approx(naive(model, prompt, tuple(options)), abs=1e-3)
 
 
