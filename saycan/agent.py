@@ -91,8 +91,7 @@ class Agent:
         max_seconds: float = 600.0,
         record: str | Path | None = "runs",
     ) -> None:
-        if max_steps < 1 or not max_seconds > 0:
-            raise BadInputError(f"max_steps and max_seconds must be positive, found {max_steps} and {max_seconds}")
+        _check_limits(max_steps, max_seconds)
         self._owns_robot = isinstance(robot, str)
         self.robot = Gate(compose.make_robot(robot) if isinstance(robot, str) else robot)
         driver = self.robot.driver
@@ -165,20 +164,24 @@ class Agent:
         if isinstance(self._llm, str) and callable(close):
             close()
 
-    def run(self, instruction: str) -> Result:
+    def run(self, instruction: str, *, max_steps: int | None = None, max_seconds: float | None = None) -> Result:
         """Carry out an instruction and say how it went; records a run folder unless `record` is None.
+
+        `max_steps` and `max_seconds` hold for this run in place of the agent's own.
 
         Ctrl-C holds the robot and ends the run as stopped. A bad instruction, and a part that is missing or cannot be
         loaded, raise an error before anything moves; whatever goes wrong later is in the result.
         """
-        events = self.stream(instruction)
+        events = self.stream(instruction, max_steps=max_steps, max_seconds=max_seconds)
         if self.record is None:
             return _drain(events)
         from saycan.recorder import Recorder
 
         return _drain(Recorder(self.record, instruction, self).watch(events))
 
-    def stream(self, instruction: str) -> Generator[Event, None, Result]:
+    def stream(
+        self, instruction: str, *, max_steps: int | None = None, max_seconds: float | None = None
+    ) -> Generator[Event, None, Result]:
         """The same as a generator of typed events, in this order: (Feedback* Decision Tick* Step)* Result.
 
         Whoever drains it sets the pace; closing it holds the robot. The last event is the result, which is also the
@@ -188,7 +191,10 @@ class Agent:
         policy = self._require_policy()
         self._forget_stop()
         planner = self.planner  # loaded before the clock of the run starts
-        return self._events(_Run(instruction), policy, planner)
+        steps = self.max_steps if max_steps is None else max_steps
+        seconds = self.max_seconds if max_seconds is None else max_seconds
+        _check_limits(steps, seconds)
+        return self._events(_Run(instruction, steps, seconds), policy, planner)
 
     def plan(self, instruction: str) -> Decision:
         """Decide once, from a fresh observation, without moving."""
@@ -247,7 +253,7 @@ class Agent:
         """The loop of SayCan: observe, decide, act, remember. Returns how it ended and why."""
 
         def out_of_time() -> bool:
-            return run.seconds > self.max_seconds
+            return run.seconds > run.max_seconds
 
         while True:
             while not self._told.empty():
@@ -257,9 +263,9 @@ class Agent:
             if self._stop.is_set():
                 return EndState.STOPPED, "stopped"
             if out_of_time():
-                return EndState.TIMED_OUT, f"not done after {self.max_seconds:g} s"
-            if len(run.steps) >= self.max_steps:
-                return EndState.TIMED_OUT, f"not done after {self.max_steps} steps"
+                return EndState.TIMED_OUT, f"not done after {run.max_seconds:g} s"
+            if len(run.steps) >= run.max_steps:
+                return EndState.TIMED_OUT, f"not done after {run.max_steps} steps"
             if run.is_stuck():
                 return EndState.STUCK, f"{run.steps[-1].skill.phrase!r} failed {STUCK_AFTER} times in a row"
 
@@ -356,6 +362,8 @@ class _Run:
     """What one run has seen so far."""
 
     instruction: str
+    max_steps: int
+    max_seconds: float
     steps: list[Step] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     seconds_deciding: float = 0.0
@@ -382,6 +390,11 @@ def _as_language_model(llm: object) -> LanguageModel | str:
     model = compose.as_language_model(llm)
     _require("llm", model, LanguageModel | str, "a name, or an object with name and score(prompt, options)")
     return cast(LanguageModel | str, model)
+
+
+def _check_limits(max_steps: int, max_seconds: float) -> None:
+    if max_steps < 1 or not max_seconds > 0:
+        raise BadInputError(f"max_steps and max_seconds must be positive, found {max_steps} and {max_seconds}")
 
 
 def _require(argument: str, found: object, kind: object, what: str) -> None:

@@ -7,7 +7,6 @@ Not imported by `import saycan`, for it needs langchain-core as soon as it is.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, closing
@@ -20,7 +19,6 @@ from langchain_core.runnables.config import ensure_config, get_config_list
 
 from saycan.agent import Agent
 from saycan.aside import aside
-from saycan.decision import Decision
 from saycan.errors import BadInputError
 from saycan.step import Event, Result, Tick
 
@@ -166,42 +164,23 @@ class AgentRunnable(Runnable[Request, Event]):
     # One run ---------------------------------------------------------------------------------------------------------
 
     def _run(self, request: Request, limits: Mapping[str, Any]) -> Result:
-        instruction = instruction_of(request)
-        agent = self._limited(limits)
-        try:
-            return agent.run(instruction)
-        finally:
-            self.agent.last_decision = agent.last_decision
+        return self.agent.run(instruction_of(request), **limits)
 
     def _events(self, request: Request, limits: Mapping[str, Any]) -> Generator[Event, None, Result]:
         instruction = instruction_of(request)
-        agent = self._limited(limits)
-        events = agent.stream(instruction)
-        if agent.record is None:
+        events = self.agent.stream(instruction, **limits)
+        if self.agent.record is None:
             return events
         from saycan.recorder import Recorder
 
-        return Recorder(agent.record, instruction, agent).watch(events)
+        return Recorder(self.agent.record, instruction, self.agent).watch(events)
 
     def _next(self, events: Iterator[Event]) -> Event | None:
         """The next event that is shown; None at the end."""
         for event in events:
-            if isinstance(event, Decision):
-                self.agent.last_decision = event
             if self._ticks or not isinstance(event, Tick):
                 return event
         return None
-
-    def _limited(self, limits: Mapping[str, Any]) -> Agent:
-        """The agent with the limits of one run."""
-        if not limits:
-            return self.agent
-        # A copy shares the robot, what stops it and what keeps two runs apart; only its limits are its own.
-        _ = self.agent.planner  # loaded once, not once for every copy
-        limited = copy.copy(self.agent)
-        for name, value in limits.items():
-            setattr(limited, name, value)
-        return limited
 
     # Several runs ----------------------------------------------------------------------------------------------------
 

@@ -74,6 +74,15 @@ def test_the_time_limit_of_a_run_holds_for_its_decisions() -> None:
     assert result.seconds < 5.0
 
 
+def test_limits_may_be_those_of_one_run() -> None:
+    agent = make()
+    assert agent.run("clean the table", max_steps=1).plan == ("go to the table",)
+    assert agent.run("clean the table").end is EndState.FINISHED
+    for limits in ({"max_steps": 0}, {"max_seconds": -1.0}):
+        with pytest.raises(BadInputError, match="must be positive"):
+            agent.run("clean the table", **limits)  # type: ignore[arg-type]
+
+
 def test_a_refusal_is_an_outcome_with_the_models_words() -> None:
     robot = FakeRobot()
     result = make(ScriptedLanguageModel(error=ModelRefusalError("I will not")), robot).run("clean the table")
