@@ -6,7 +6,6 @@ import contextlib
 import queue
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from saycan import compose
 from saycan.adapters import PolicyFunction, ValueOfSkill, as_policy, as_value_function
 from saycan.decision import Decision
+from saycan.episode import Episode, check_limits
 from saycan.errors import (
     BadInputError,
     DecisionInterruptedError,
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
     from saycan.observation import Observation
-
-STUCK_AFTER = 3
-"""The same skill failing this many times in a row ends a run as stuck."""
 
 
 class Agent:
@@ -91,7 +88,7 @@ class Agent:
         max_seconds: float = 600.0,
         record: str | Path | None = "runs",
     ) -> None:
-        _check_limits(max_steps, max_seconds)
+        check_limits(max_steps, max_seconds)
         self._owns_robot = isinstance(robot, str)
         self.robot = Gate(compose.make_robot(robot) if isinstance(robot, str) else robot)
         driver = self.robot.driver
@@ -193,8 +190,7 @@ class Agent:
         planner = self.planner  # loaded before the clock of the run starts
         steps = self.max_steps if max_steps is None else max_steps
         seconds = self.max_seconds if max_seconds is None else max_seconds
-        _check_limits(steps, seconds)
-        return self._events(_Run(instruction, steps, seconds), policy, planner)
+        return self._events(Episode(instruction, steps, seconds), policy, planner)
 
     def plan(self, instruction: str) -> Decision:
         """Decide once, from a fresh observation, without moving."""
@@ -235,7 +231,7 @@ class Agent:
     ) -> None:
         self.close()
 
-    def _events(self, run: _Run, policy: Policy, planner: Planner) -> Generator[Event, None, Result]:
+    def _events(self, run: Episode, policy: Policy, planner: Planner) -> Generator[Event, None, Result]:
         try:
             with self._alone():
                 end, message = yield from self._loop(run, policy, planner)
@@ -249,12 +245,8 @@ class Agent:
             yield result
         return result
 
-    def _loop(self, run: _Run, policy: Policy, planner: Planner) -> Generator[Event, None, tuple[EndState, str]]:
+    def _loop(self, run: Episode, policy: Policy, planner: Planner) -> Generator[Event, None, tuple[EndState, str]]:
         """The loop of SayCan: observe, decide, act, remember. Returns how it ended and why."""
-
-        def out_of_time() -> bool:
-            return run.seconds > run.max_seconds
-
         while True:
             while not self._told.empty():
                 feedback = self._told.get()
@@ -262,17 +254,13 @@ class Agent:
                 yield feedback
             if self._stop.is_set():
                 return EndState.STOPPED, "stopped"
-            if out_of_time():
-                return EndState.TIMED_OUT, f"not done after {run.max_seconds:g} s"
-            if len(run.steps) >= run.max_steps:
-                return EndState.TIMED_OUT, f"not done after {run.max_steps} steps"
-            if run.is_stuck():
-                return EndState.STUCK, f"{run.steps[-1].skill.phrase!r} failed {STUCK_AFTER} times in a row"
+            if (ended := run.ended()) is not None:
+                return ended
 
             began = perf_counter()
             observation = self.robot.observe()
             try:
-                with interruptible(lambda: self._stop.is_set() or out_of_time()):
+                with interruptible(lambda: self._stop.is_set() or run.is_out_of_time):
                     decision = self._decide(planner, run.instruction, tuple(run.memory), observation)
             except DecisionInterruptedError:
                 continue  # whatever interrupted it ends the run above
@@ -293,7 +281,7 @@ class Agent:
                 policy,
                 decision.skill,
                 detector=self.detector,
-                should_stop=lambda: self._stop.is_set() or out_of_time(),
+                should_stop=lambda: self._stop.is_set() or run.is_out_of_time,
                 index=len(run.steps) + 1,
                 decision=decision,
             )
@@ -302,7 +290,7 @@ class Agent:
             yield step
             if fault is not None:
                 return EndState.FAILED, step.message
-            if step.outcome is Outcome.STOPPED and not out_of_time():
+            if step.outcome is Outcome.STOPPED and not run.is_out_of_time:
                 return EndState.STOPPED, step.message
 
     def _perform(self, skill: Skill, policy: Policy) -> Generator[Event, None, Step]:
@@ -357,44 +345,11 @@ class Agent:
         )
 
 
-@dataclass
-class _Run:
-    """What one run has seen so far."""
-
-    instruction: str
-    max_steps: int
-    max_seconds: float
-    steps: list[Step] = field(default_factory=list)
-    memory: list[Memory] = field(default_factory=list)
-    seconds_deciding: float = 0.0
-    began: float = field(default_factory=perf_counter)
-
-    @property
-    def seconds(self) -> float:
-        return perf_counter() - self.began
-
-    def is_stuck(self) -> bool:
-        newest = self.steps[-STUCK_AFTER:]
-        return (
-            len(newest) == STUCK_AFTER
-            and len({step.skill.phrase for step in newest}) == 1
-            and all(step.outcome is not Outcome.SUCCEEDED for step in newest)
-        )
-
-    def result(self, end: EndState, message: str) -> Result:
-        return Result(self.instruction, end, message, tuple(self.steps), self.seconds, self.seconds_deciding)
-
-
 def _as_language_model(llm: object) -> LanguageModel | str:
     """The model itself, its name, or a LangChain model made one. Raises BadInputError for anything else."""
     model = compose.as_language_model(llm)
     _require("llm", model, LanguageModel | str, "a name, or an object with name and score(prompt, options)")
     return cast(LanguageModel | str, model)
-
-
-def _check_limits(max_steps: int, max_seconds: float) -> None:
-    if max_steps < 1 or not max_seconds > 0:
-        raise BadInputError(f"max_steps and max_seconds must be positive, found {max_steps} and {max_seconds}")
 
 
 def _require(argument: str, found: object, kind: object, what: str) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from saycan import goals
 from saycan.action import Action
-from saycan.agent import STUCK_AFTER, Agent
+from saycan.agent import Agent
 from saycan.decision import Decision
+from saycan.episode import STUCK_AFTER
 from saycan.errors import (
     BadInputError,
     InstructionError,

@@ -1,0 +1,73 @@
+"""One run of an agent, as far as it has got: what was asked for, what was done, and how much of it is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from saycan.errors import BadInputError
+from saycan.step import EndState, Memory, Outcome, Result, Step
+
+STUCK_AFTER = 3
+"""The same skill failing this many times in a row ends a run as stuck."""
+
+
+@dataclass
+class Episode:
+    """What one run has seen so far.
+
+    Attributes:
+        instruction: What was asked for.
+        max_steps: Skills after which it times out, at least 1.
+        max_seconds: Wall-clock seconds after which it times out.
+        steps: What was done, in order.
+        memory: Steps and feedback, in order: what the planner reads.
+        seconds_deciding: Wall-clock seconds spent in decisions.
+        began: When, in s of `time.perf_counter`.
+
+    Raises:
+        BadInputError: A limit that is not positive.
+    """
+
+    instruction: str
+    max_steps: int
+    max_seconds: float
+    steps: list[Step] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+    seconds_deciding: float = 0.0
+    began: float = field(default_factory=perf_counter)
+
+    def __post_init__(self) -> None:
+        check_limits(self.max_steps, self.max_seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds since it began."""
+        return perf_counter() - self.began
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether it has taken longer than it may."""
+        return self.seconds > self.max_seconds
+
+    def ended(self) -> tuple[EndState, str] | None:
+        """How and why it has to end before another decision; None when it may go on."""
+        if self.is_out_of_time:
+            return EndState.TIMED_OUT, f"not done after {self.max_seconds:g} s"
+        if len(self.steps) >= self.max_steps:
+            return EndState.TIMED_OUT, f"not done after {self.max_steps} steps"
+        newest = self.steps[-STUCK_AFTER:]
+        failed = all(step.outcome is not Outcome.SUCCEEDED for step in newest)
+        if len(newest) == STUCK_AFTER and failed and len({step.skill.phrase for step in newest}) == 1:
+            return EndState.STUCK, f"{newest[-1].skill.phrase!r} failed {STUCK_AFTER} times in a row"
+        return None
+
+    def result(self, end: EndState, message: str) -> Result:
+        """The whole of it, at its end."""
+        return Result(self.instruction, end, message, tuple(self.steps), self.seconds, self.seconds_deciding)
+
+
+def check_limits(max_steps: int, max_seconds: float) -> None:
+    """Raise BadInputError for a limit that is not positive."""
+    if max_steps < 1 or not max_seconds > 0:
+        raise BadInputError(f"max_steps and max_seconds must be positive, found {max_steps} and {max_seconds}")
