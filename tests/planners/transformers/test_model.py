@@ -15,7 +15,7 @@ from saycan.language import LanguageModel, Shortlister, TextEmbedder, TextGenera
 from saycan.planners.transformers import TransformersModel
 from tests.planners.transformers.tiny_models import WINDOW, save_model
 
-TREES = ("llama", "mistral", "gemma3", "gpt2")
+TREES = ("llama", "mistral", "qwen2", "qwen3", "phi3", "granite", "cohere", "gemma2", "gemma3", "gpt2")
 OTHERS = ("bloom", "mamba")
 PROMPT = "Request: the robot wipes the close counter.\nSteps:\n1. picks up the sponge.\n2."
 OPTIONS = (

@@ -47,6 +47,15 @@ def configuration(kind: str, vocabulary: int) -> Any:
     makers: dict[str, Any] = {
         "llama": functools.partial(t.LlamaConfig, **shared),
         "mistral": functools.partial(t.MistralConfig, **shared, sliding_window=WINDOW),
+        "qwen2": functools.partial(t.Qwen2Config, **shared),
+        "qwen3": functools.partial(t.Qwen3Config, **shared, head_dim=8),
+        "phi3": functools.partial(t.Phi3Config, **shared),
+        # Logits are scaled before they are compared, or capped.
+        "granite": functools.partial(t.GraniteConfig, **shared, logits_scaling=4.0),
+        "cohere": functools.partial(t.CohereConfig, **shared, logit_scale=0.25),
+        "gemma2": functools.partial(
+            t.Gemma2Config, **shared, head_dim=8, sliding_window=WINDOW, final_logit_softcapping=5.0
+        ),
         "gemma3": functools.partial(t.Gemma3TextConfig, **shared, head_dim=8, sliding_window=WINDOW, layer_types=kinds),
         "gpt2": functools.partial(
             t.GPT2Config, vocab_size=vocabulary, n_positions=256, n_embd=32, n_layer=2, n_head=2, bos_token_id=0,
