@@ -94,7 +94,7 @@ class CausalNetwork:
         import torch
 
         full = near = self._bias(visible)
-        if self._window:
+        if self._window and positions.max() - key_positions.min() >= self._window:
             near = self._bias(visible & (positions[:, None] - key_positions[None, :] < self._window))
         mask: Any = full
         if "sliding_attention" in self._kinds:
