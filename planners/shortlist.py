@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from saycan.decision import Decision
 from saycan.errors import BadInputError, ModelRefusalError
-from saycan.language import LanguageModel, Shortlister, TextEmbedder
+from saycan.language import LanguageModel, Shortlister
 from saycan.library import SkillLibrary
 from saycan.observation import Observation
 from saycan.planners.checked import checked_shortlist, checked_values
 from saycan.planners.embedding import EmbeddingShortlister
+from saycan.planners.lexical import LexicalEmbedder
 from saycan.planners.prompt import Prompt
 from saycan.planners.say import Say, Scoring
 from saycan.planners.saycan import combine
@@ -45,12 +46,12 @@ class ShortlistPlanner:
         library: The options.
         prompt: The words around the task; the packaged kitchen prompt when None.
         count: Skills that are scored exactly, "done" among them; at least 2.
-        shortlister: Narrows. When None the model itself, if it is a `saycan.language.Shortlister`; else its embedding,
-            if it is a `saycan.language.TextEmbedder`.
+        shortlister: Narrows. When None the model itself, if it is a `saycan.language.Shortlister`; else the words of
+            the instruction and of the phrases (`saycan.planners.lexical`).
         scoring: As in `SayCanPlanner`; the model's own search ranks by "sum" whatever it is.
 
     Raises:
-        BadInputError: A count below 2, or nothing to narrow with.
+        BadInputError: A count below 2.
     """
 
     def __init__(
@@ -120,11 +121,5 @@ class ShortlistPlanner:
 
 
 def _shortlister_of(model: LanguageModel, prompt: Prompt) -> Shortlister:
-    if isinstance(model, Shortlister):
-        return model
-    if isinstance(model, TextEmbedder):
-        return EmbeddingShortlister(model, prompt)
-    raise BadInputError(
-        f"{model.name!r} can neither shortlist() nor embed(), so something else has to narrow the library: pass "
-        "shortlister=EmbeddingShortlister(LexicalEmbedder()), or with another embedder, or use SayCanPlanner"
-    )
+    """The model itself, or the letters of words: of the embeddings that were measured, no other found more."""
+    return model if isinstance(model, Shortlister) else EmbeddingShortlister(LexicalEmbedder(), prompt)
