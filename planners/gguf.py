@@ -144,7 +144,7 @@ def _save_tokenizer(source: Path, target: Path) -> None:
     from transformers import AutoTokenizer
 
     AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(target)
-    # Of no special class, and without the spaces that make it good to read: it is then read in a third of the time.
+    # Of no special class, and without the spaces that make it good to read: it is then read in half the time.
     about, vocabulary = target / "tokenizer_config.json", target / "tokenizer.json"
     plain = json.loads(about.read_text(encoding="utf-8")) | {"tokenizer_class": "PreTrainedTokenizerFast"}
     about.write_text(json.dumps(plain, indent=2), encoding="utf-8")

@@ -178,17 +178,6 @@ def test_a_model_that_cannot_shortlist_takes_another_shortlister() -> None:
     assert by_itself.decide("The tea goes on the table.", (), observation()).skills == decision.skills
 
 
-class Embeds(Knows):
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return LexicalEmbedder().embed(texts)
-
-
-def test_a_model_that_embeds_narrows_by_that() -> None:
-    planner = ShortlistPlanner(Embeds(lambda phrase: -1.0), Can(), kitchen_library(), count=8)
-    decision = planner.decide("Wipe the far counter.", (), observation())
-    assert "wipe the far counter with the sponge" in [skill.phrase for skill in decision.skills]
-
-
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
