@@ -46,7 +46,9 @@ bench: $(READY)
 	@$(BIN)/python benchmarks/startup.py
 	@$(BIN)/python benchmarks/kitchen.py
 	@$(BIN)/python benchmarks/skills.py
-	@$(BIN)/python benchmarks/planning.py
+	@$(BIN)/python benchmarks/say.py
+	@$(BIN)/python benchmarks/planning.py --scoring all
+	@$(BIN)/python benchmarks/shortlist.py --points 12 --whole 1
 	@$(BIN)/python benchmarks/demo.py
 
 clean:
