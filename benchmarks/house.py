@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from saycan.library import SkillLibrary
-from saycan.privileged import ObjectState, PlaceState, SpillState
+from saycan.place import Place
+from saycan.privileged import ObjectState, SpillState
 from saycan.robots.kitchen.scene import Scene
 from saycan.robots.kitchen.symbolic import SymbolicKitchen
 from saycan.skills.kitchen import kitchen_library
@@ -98,10 +99,10 @@ class House(SymbolicKitchen):
         )
 
 
-def _room(index: int) -> PlaceState:
+def _room(index: int) -> Place:
     """One surface of the house, on a grid beside the kitchen, 1 m apart."""
     x, y = 3.0 + index % 8, float(index // 8)
-    return PlaceState(
+    return Place(
         name=_PLACES[index],
         kind="surface",
         dock=np.array([x, y - 0.5, np.pi / 2]),
@@ -111,6 +112,6 @@ def _room(index: int) -> PlaceState:
     )
 
 
-def _thing(name: str, place: PlaceState) -> ObjectState:
+def _thing(name: str, place: Place) -> ObjectState:
     upright = np.array([1.0, 0.0, 0.0, 0.0])
     return ObjectState(name, name, place.center, upright, np.array([0.06, 0.06, 0.1]), place.name, held=False)

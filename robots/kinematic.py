@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import SceneError
-from saycan.privileged import DrawerState, ObjectState, PlaceKind, PlaceState, PrivilegedState, SpillState
+from saycan.place import Place, PlaceKind
+from saycan.privileged import DrawerState, ObjectState, PrivilegedState, SpillState
 from saycan.vocabulary import Vocabulary
 
 GRIPPER_WIDTH = 0.085  # m
@@ -184,16 +185,16 @@ class KinematicKitchen:
             left = cells[~(local <= 0.5 * np.array(sponge.size[:2])).all(axis=1)]
             self.spills[place] = (left, total)
 
-    def _handle(self, drawer: PlaceState) -> Vector:
+    def _handle(self, drawer: Place) -> Vector:
         front = drawer.dock[:2] + (_STANDOFF + 0.15 - self.opening) * _forward(drawer)
         return np.array([*front, _TOP])
 
-    def _slide(self, drawer: PlaceState, by: float) -> None:
+    def _slide(self, drawer: Place, by: float) -> None:
         """Pull the drawer out; what lies in it comes along."""
         before = self.opening
         self.opening = min(max(before + by, 0.0), _TRAVEL)
         shift = np.array([*((before - self.opening) * _forward(drawer)), 0.0])
-        self.places["drawer"] = PlaceState(
+        self.places["drawer"] = Place(
             drawer.name, drawer.kind, drawer.dock, drawer.center + shift, drawer.half_size, drawer.rim
         )
         for thing in self.things:
@@ -201,7 +202,7 @@ class KinematicKitchen:
                 thing.position = thing.position + shift
 
 
-def _place(name: str, index: int, count: int) -> PlaceState:
+def _place(name: str, index: int, count: int) -> Place:
     angle = 2.0 * math.pi * index / count
     forward = np.array([math.cos(angle), math.sin(angle)])
     kind = _KINDS.get(name, "surface")
@@ -209,21 +210,21 @@ def _place(name: str, index: int, count: int) -> PlaceState:
     half = np.array([_HALF_ACROSS, _HALF_DEEP] if kind in ("surface", "tray") else [0.2, 0.15])
     height = {"bin": 0.1, "drawer": 0.5}.get(kind, _TOP)
     center = np.array([*((_RADIUS + 0.05 + half[1]) * forward), height])
-    return PlaceState(name, kind, dock, center, half, {"bin": 0.55, "drawer": 0.66}.get(kind, _TOP))
+    return Place(name, kind, dock, center, half, {"bin": 0.55, "drawer": 0.66}.get(kind, _TOP))
 
 
-def _spill(place: PlaceState) -> Vector:
+def _spill(place: Place) -> Vector:
     """(30, 3) a patch of cells in the middle of a surface."""
     grid = [(i, j) for i in np.arange(-2.5, 3.0) for j in np.arange(-2.0, 2.5)]
     flat = place.center[:2] + _CELL * _turned_all(np.array(grid), float(place.dock[2]))
     return np.column_stack([flat, np.full(len(flat), place.center[2])])
 
 
-def _forward(place: PlaceState) -> Vector:
+def _forward(place: Place) -> Vector:
     return np.array([math.cos(place.dock[2]), math.sin(place.dock[2])])
 
 
-def _across_and_deep(place: PlaceState, offset: Vector) -> tuple[float, float]:
+def _across_and_deep(place: Place, offset: Vector) -> tuple[float, float]:
     c, s = math.cos(place.dock[2]), math.sin(place.dock[2])
     return float(c * offset[1] - s * offset[0]), float(c * offset[0] + s * offset[1])
 

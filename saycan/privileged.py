@@ -8,12 +8,12 @@ the map frame (x east, y north, z up, origin on the floor) unless said otherwise
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-PlaceKind = Literal["surface", "bin", "tray", "drawer"]
+from saycan.place import Place
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,27 +47,6 @@ class ObjectState:
         """Rotation about the vertical, rad."""
         w, x, y, z = self.quaternion
         return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
-
-
-@dataclass(frozen=True, eq=False)
-class PlaceState:
-    """One place: where to stand for it, and the rectangle that things are put on or into.
-
-    Attributes:
-        name: Canonical name: "close counter".
-        kind: A surface takes things and can be wiped; a bin, the operator's tray and a drawer take things.
-        dock: (3,) float64, base pose (x, y, yaw) from which it is worked; yaw looks at the place.
-        center: (3,) float64, middle of the rectangle on its surface (a bin's: its opening; a drawer's: its floor).
-        half_size: (2,) float64, half extents of the rectangle across (left-right seen from the dock) and deep.
-        rim: Height z that a carried thing must clear to get in; equals center z for surfaces.
-    """
-
-    name: str
-    kind: PlaceKind
-    dock: NDArray[np.float64]
-    center: NDArray[np.float64]
-    half_size: NDArray[np.float64]
-    rim: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +100,7 @@ class PrivilegedState:
     """
 
     objects: tuple[ObjectState, ...]
-    places: dict[str, PlaceState]
+    places: dict[str, Place]
     spills: tuple[SpillState, ...]
     drawers: tuple[DrawerState, ...]
     base_pose: NDArray[np.float64]

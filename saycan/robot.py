@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from saycan.action import Action
 from saycan.observation import Observation
+from saycan.place import Place
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class RobotSpec:
         cameras: Camera name to image shape (H, W, 3).
         joints: Number of arm joints.
         simulated: True where apply() advances a simulated clock, False where it waits on the real one.
+        places: The map of the furniture by name, where the robot knows one: what it needs to drive to a named place.
     """
 
     name: str
@@ -52,6 +55,7 @@ class RobotSpec:
     cameras: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     joints: int = 7
     simulated: bool = False
+    places: Mapping[str, Place] = field(default_factory=dict)
 
     @property
     def action_space(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -15,7 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from saycan.errors import UnknownNameError
-from saycan.privileged import DrawerState, ObjectState, PlaceState, PrivilegedState, SpillState
+from saycan.place import Place
+from saycan.privileged import DrawerState, ObjectState, PrivilegedState, SpillState
 from saycan.skill import Skill
 
 DRAWER_USABLE = 0.15
@@ -78,7 +79,7 @@ def _reach(state: PrivilegedState, thing: ObjectState) -> tuple[int, float]:
     return (1 if thing.place == state.robot_place else 2, distance)
 
 
-def _place(state: PrivilegedState, name: str | None) -> PlaceState:
+def _place(state: PrivilegedState, name: str | None) -> Place:
     if name is None or name not in state.places:
         raise UnknownNameError("place", str(name), state.places)
     return state.places[name]

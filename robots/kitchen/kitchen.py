@@ -18,6 +18,7 @@ from saycan.robots.kitchen.furniture import SPECTATOR
 from saycan.robots.kitchen.physics import Physics
 from saycan.robots.kitchen.render import RayRenderer, View
 from saycan.robots.kitchen.scene import Scene, parse_scene
+from saycan.robots.kitchen.state import place_states
 
 DEFAULT_SCENE = (
     "with operator, spill on close counter, sponge on table, coke can on table, apple on far counter, "
@@ -96,7 +97,8 @@ class Kitchen:
     def spec(self) -> RobotSpec:
         """Two square RGB-D cameras, seven joints, a holonomic base."""
         shape = (self._size, self._size, 3)
-        return RobotSpec("kitchen", self._rate, LIMITS, dict.fromkeys(self._cameras, shape), joints=7, simulated=True)
+        cameras = dict.fromkeys(self._cameras, shape)
+        return RobotSpec("kitchen", self._rate, LIMITS, cameras, joints=7, simulated=True, places=place_states(0.0))
 
     def observe(self) -> Observation:
         """Rendered images with depth, and exact proprioception."""

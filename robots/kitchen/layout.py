@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.privileged import PlaceKind
+from saycan.place import PlaceKind
 
 STANDOFF = 0.38
 """Distance from the base's centre to the front edge of what it works at."""
@@ -34,7 +34,7 @@ class PlaceLayout:
     """One place, by the middle of its front edge.
 
     Attributes:
-        name, kind: As in `saycan.privileged.PlaceState`.
+        name, kind: As in `saycan.privileged.Place`.
         front: (x, y), middle of the front edge.
         yaw: Direction from the dock towards the place.
         half_across, depth: Half the width along the front edge, and the full depth behind it.

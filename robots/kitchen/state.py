@@ -8,7 +8,8 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.privileged import DrawerState, ObjectState, PlaceState, PrivilegedState, SpillState
+from saycan.place import Place
+from saycan.privileged import DrawerState, ObjectState, PrivilegedState, SpillState
 from saycan.robots.kitchen.control import BASE_JOINTS, GRIP_WIDTH
 from saycan.robots.kitchen.furniture import (
     BIN_FLOOR,
@@ -99,7 +100,7 @@ class StateReader:
         model: ObjectModel,
         body: int,
         held: bool,
-        places: Mapping[str, PlaceState],
+        places: Mapping[str, Place],
     ) -> ObjectState:
         position = data.xpos[body].copy()
         size = np.array(model.size)
@@ -127,19 +128,19 @@ def robot_place(base: NDArray[np.float64]) -> str | None:
 
 
 _PLACES = {
-    place.name: PlaceState(
+    place.name: Place(
         place.name, place.kind, place.dock, place.center, np.array([place.half_across, 0.5 * place.depth]), place.height
     )
     for place in PLACES.values()
 }
 
 
-def place_states(opening: float) -> dict[str, PlaceState]:
+def place_states(opening: float) -> dict[str, Place]:
     """Every place by name, with the inside of the drawer where it is when the drawer is `opening` m out."""
     drawer = PLACES["drawer"]
     middle = drawer.point(0.0, 0.02 + 0.5 * DRAWER_DEEP - opening)  # behind the panel
     center, half_size = np.array([*middle, DRAWER_FLOOR]), np.array([0.5 * DRAWER_ACROSS, 0.5 * DRAWER_DEEP])
-    inside = PlaceState(drawer.name, drawer.kind, drawer.dock, center, half_size, DRAWER_RIM)
+    inside = Place(drawer.name, drawer.kind, drawer.dock, center, half_size, DRAWER_RIM)
     return {**_PLACES, drawer.name: inside}
 
 
@@ -155,7 +156,7 @@ def _resting_place(
     rotation: NDArray[np.float64],
     size: NDArray[np.float64],
     held: bool,
-    places: Mapping[str, PlaceState],
+    places: Mapping[str, Place],
 ) -> str | None:
     """Where a thing is: on a top (or on what stands there, once it is let go), inside the bin or inside the drawer."""
     bottom = float(position[2]) - 0.5 * float(np.abs(rotation[2]) @ size)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from saycan.action import Action
 from saycan.observation import Observation
-from saycan.privileged import PlaceState, PrivilegedState
+from saycan.place import Place
+from saycan.privileged import PrivilegedState
 
 Vector = NDArray[np.float64]
 
@@ -130,17 +131,17 @@ def dock_error(state: PrivilegedState, base: Vector) -> float:
     return float(np.hypot(np.linalg.norm(base[:2] - state.base_pose[:2]), turn))
 
 
-def across_and_deep(place: PlaceState, point: Vector) -> Vector:
+def across_and_deep(place: Place, point: Vector) -> Vector:
     """(2,) a map point from the middle of a place: across (to the left, seen from its dock) and deep."""
     return np.asarray((rotation(-place.dock[2]) @ (point[:2] - place.center[:2]))[::-1])
 
 
-def from_across_and_deep(place: PlaceState, across: float, deep: float) -> Vector:
+def from_across_and_deep(place: Place, across: float, deep: float) -> Vector:
     """(2,) the inverse of `across_and_deep`."""
     return np.asarray(place.center[:2] + rotation(place.dock[2]) @ np.array([deep, across]))
 
 
-def base_before(place: PlaceState, point: Vector) -> Vector:
+def base_before(place: Place, point: Vector) -> Vector:
     """(3,) base pose on the place's line of docks that has `point` straight ahead."""
     reach = max(float(place.half_size[0]) - 0.15, 0.0)
     across = float(np.clip(across_and_deep(place, point)[0], -reach, reach))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from saycan.privileged import ObjectState, PlaceState, PrivilegedState
+from saycan.place import Place
+from saycan.privileged import ObjectState, PrivilegedState
 from saycan.skills.experts.drive import drive
 from saycan.skills.experts.motion import (
     SAFE_ABOVE,
@@ -54,7 +55,7 @@ def put_down(state: PrivilegedState, name: str) -> Target:
     return place(state, name, here)
 
 
-def free_spot(state: PrivilegedState, where: PlaceState, held: ObjectState) -> Vector:
+def free_spot(state: PrivilegedState, where: Place, held: ObjectState) -> Vector:
     """(2,) the free spot nearest to the middle of a place, in the map frame; the emptiest one when all are taken.
 
     It depends on what stands there and not on the hand, so it does not change on the way.
@@ -76,7 +77,7 @@ def free_spot(state: PrivilegedState, where: PlaceState, held: ObjectState) -> V
     return from_across_and_deep(where, *spot)
 
 
-def _stands(thing: ObjectState, where: PlaceState, held: ObjectState) -> bool:
+def _stands(thing: ObjectState, where: Place, held: ObjectState) -> bool:
     return thing.place == where.name and thing.id != held.id
 
 
