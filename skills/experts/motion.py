@@ -84,6 +84,8 @@ class Target:
         base: (3,) base pose; None stays.
         terminate: The skill has ended.
         ee_step: Longest end-effector step in m.
+        goal: (3,) what the hand is here for, map frame, m: where to grasp, the spot to fill, the cells to wipe, the
+            handle. Nothing moves by it; it labels demonstrations. None for mere driving.
     """
 
     position: Vector | None = None
@@ -93,6 +95,7 @@ class Target:
     base: Vector | None = None
     terminate: bool = False
     ee_step: float = EE_STEP
+    goal: Vector | None = None
 
 
 def act(state: PrivilegedState, observation: Observation, target: Target) -> Action:
