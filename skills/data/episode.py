@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from saycan.place import Place
 from saycan.skill import Skill
 
 PROPRIOCEPTION = {"joints": 7, "gripper": 1, "ee_position": 3, "ee_quaternion": 4, "base_pose": 3, "time": 1}
@@ -36,6 +37,7 @@ class Episode:
         labels: What only a simulator knows, each (T, ...) float32: "goal" (3,) m in the map frame (NaN where there is
             none), "CAMERA_point" (3,) where the goal appears (x, y in [-1, 1], visible), "objects" (K, 4) position in m
             and whether held, "cameras" (C, 13) position, rotation and field of view.
+        places: The robot's map of the furniture, by name.
         phrases: The N phrases.
         objects: Names of the K objects.
     """
@@ -52,6 +54,7 @@ class Episode:
     possible: NDArray[np.bool_]
     done: NDArray[np.bool_]
     labels: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
     phrases: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
 

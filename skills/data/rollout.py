@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from saycan.action import Action
 from saycan.gate import Gate
 from saycan.observation import Observation
+from saycan.place import Place
 from saycan.policy import Policy
 from saycan.privileged import PrivilegedState, PrivilegedWorld
 from saycan.skill import Skill
@@ -54,7 +56,9 @@ class Recording:
         self._objects = tuple(thing.name for thing in state.objects)
         rows["objects"].append([[*thing.position, float(thing.held)] for thing in state.objects])
 
-    def episode(self, seed: int, source: str, scene: str, success: bool, terminated: bool) -> Episode:
+    def episode(
+        self, seed: int, source: str, scene: str, success: bool, terminated: bool, places: Mapping[str, Place]
+    ) -> Episode:
         """All rows so far as arrays."""
         rows = {name: np.asarray(values) for name, values in self._rows.items()}
         observations = {name.removeprefix("obs/"): rows.pop(name) for name in [*rows] if name.startswith("obs/")}
@@ -64,7 +68,7 @@ class Recording:
         phrases = tuple(skill.phrase for skill in self._skills)
         return Episode(
             self._skill, seed, source, scene, success, terminated, observations, actions, executed, possible, done,
-            labels, phrases, self._objects,
+            labels, places, phrases, self._objects,
         )  # fmt: skip
 
 
@@ -128,7 +132,7 @@ def roll_out(
         world.looking = True
     robot.hold()
     success = shortfall(world.privileged_state(), skill, before) is None
-    return recording.episode(seed, name, scene, success, terminated)
+    return recording.episode(seed, name, scene, success, terminated, robot.spec.places)
 
 
 def _seen(pose: Any, point: NDArray[np.float64]) -> list[float]:

@@ -27,6 +27,7 @@ import h5py
 import numpy as np
 
 from saycan.errors import BadInputError
+from saycan.place import Place
 from saycan.skill import Skill
 from saycan.skills.data.episode import Episode
 
@@ -88,6 +89,20 @@ def about(path: Path) -> dict[str, Any]:
     return found
 
 
+def _as_list(place: Place) -> list[Any]:
+    return [
+        place.name,
+        place.kind,
+        *(array.tolist() for array in (place.dock, place.center, place.half_size)),
+        place.rim,
+    ]
+
+
+def _as_place(values: list[Any]) -> Place:
+    name, kind, dock, center, half_size, rim = values
+    return Place(name, kind, np.array(dock), np.array(center), np.array(half_size), float(rim))
+
+
 def _write(group: Any, episode: Episode) -> None:
     length = len(episode)
     group.attrs["num_samples"] = length
@@ -101,6 +116,7 @@ def _write(group: Any, episode: Episode) -> None:
     group.attrs["scene"] = episode.scene
     group.attrs["success"] = episode.success
     group.attrs["terminated"] = episode.terminated
+    group.attrs["places"] = json.dumps([_as_list(place) for place in episode.places.values()])
     group.attrs["objects"] = json.dumps(episode.objects)
     for name, array in episode.observations.items():
         packing = {"compression": "gzip", "compression_opts": 1, "chunks": (min(length, 32), *array.shape[1:])}
@@ -150,6 +166,7 @@ def _read(group: Any, phrases: tuple[str, ...], wanted: set[str] | None) -> Epis
         masks["possible"],
         masks["done"],
         labels,
+        {place.name: place for place in map(_as_place, json.loads(attributes["places"]))},
         phrases,
         tuple(json.loads(attributes["objects"])),
     )
