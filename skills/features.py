@@ -1,8 +1,8 @@
 """Proprioception as a network takes it.
 
     body  = joints 7, opening 1, end effector 3, cos/sin of its yaw and of twice its yaw 4, tilt 2, before-a-dock 1
-    place = dock from the base (forward, left) 2, both saturated 2, cos/sin of the turn 2, height 1, half size 2, kind 4,
-            whether the phrase names it 1
+    place = dock from the base (forward, left) 2, both saturated 2, cos/sin of the turn 2, height 1, half size 2,
+            kind 4, whether the phrase names it 1
 
 A phrase that names a place is about that place, any other about the place whose dock is nearest: where furniture stands
 is known (`RobotSpec.places`) and where the base is comes from odometry; nothing here knows what stands on it.
@@ -46,10 +46,9 @@ def place_features(base_pose: ArrayLike, place: Place, named: bool) -> Array:
     """(T, PLACE) float32 of one place for (T, 3) base poses, map frame."""
     base = np.asarray(base_pose, float)
     offset, turn = place.dock[:2] - base[..., :2], place.dock[2] - base[..., 2]
+    x, y = np.moveaxis(offset, -1, 0)
     cos, sin = np.cos(base[..., 2]), np.sin(base[..., 2])
-    ahead = np.stack(
-        [cos * offset[..., 0] + sin * offset[..., 1], cos * offset[..., 1] - sin * offset[..., 0]], axis=-1
-    )
+    ahead = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1)
     near = ahead / np.sqrt(0.04 + (ahead**2).sum(axis=-1, keepdims=True))  # fine where centimetres matter
     angle = np.stack([np.cos(turn), np.sin(turn)], axis=-1)
     fixed = [place.rim, *place.half_size, *(float(place.kind == kind) for kind in KINDS), float(named)]
@@ -83,7 +82,8 @@ def state_features(observations: Mapping[str, NDArray[np.generic]], skill: Skill
     bases = observations["base_pose"]
     near = [nearest(base, places) for base in bases]
     before = np.array([[float(stands)] for _, stands in near])
-    body = body_features(*(observations[name] for name in _NAMES), before)
+    joints, gripper, position, quaternion = (observations[name] for name in _NAMES)
+    body = body_features(joints, gripper, position, quaternion, before)
     if skill.place is not None and skill.place in places:
         return np.concatenate([body, place_features(bases, places[skill.place], True)], axis=-1)
     rows = [place_features(base, place, False) for base, (place, _) in zip(bases, near, strict=True)]

@@ -63,7 +63,7 @@ class Frames:
 
     def holds(self, mask: NDArray[np.uint8], rows: NDArray[np.int64], phrases: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(R,) whether `mask` (possible or done) holds in each row for the phrase with that index."""
-        return (mask[rows, phrases >> 3] >> (7 - (phrases & 7)) & 1).astype(bool)
+        return np.asarray(mask[rows, phrases >> 3] >> (7 - (phrases & 7)) & 1, bool)
 
 
 def load(

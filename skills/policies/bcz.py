@@ -93,7 +93,7 @@ class Eye(nn.Module):
             x = block(x, text)
         if self.attention is None:
             return x.mean(dim=(2, 3)), None
-        n, channels, height, width = x.shape
+        n, height, width = x.shape[0], x.shape[2], x.shape[3]
         logits = self.attention(x).flatten(2)  # (N, K, h w)
         weights = logits.softmax(dim=-1)
         grid = _grid(height, width, x)

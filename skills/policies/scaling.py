@@ -35,7 +35,7 @@ class Scaling:
 
     def scale_actions(self, actions: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., 11) to [-1, 1]; what lies beyond the limits is clipped."""
-        return np.clip(2 * (actions - self.low) / (self.high - self.low) - 1, -1, 1).astype(np.float32)
+        return np.asarray(np.clip(2 * (actions - self.low) / (self.high - self.low) - 1, -1, 1), np.float32)
 
     def unscale_actions(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
         """The inverse of `scale_actions`."""
@@ -43,4 +43,4 @@ class Scaling:
 
     def standardise(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., P) to mean 0 and deviation 1, clipped to +-5: an odd joint angle must not drown everything else."""
-        return np.clip((state - self.mean) / self.scale, -5, 5).astype(np.float32)
+        return np.asarray(np.clip((state - self.mean) / self.scale, -5, 5), np.float32)
