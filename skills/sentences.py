@@ -60,8 +60,8 @@ class Sentences:
         if unknown:
             if self.embedder is None:
                 raise MissingPartError(
-                    f"no embedding of {unknown[0]!r}: only {len(self.phrases)} phrases are kept, and there is no language "
-                    "model to embed another; install one with: python -m pip install 'saycan-robotics[gemma]'"
+                    f"no embedding of {unknown[0]!r}: only {len(self.phrases)} phrases are kept, and there is "
+                    "no language model to embed another; install one: python -m pip install 'saycan-robotics[gemma]'"
                 )
             vectors = self.embedder().embed(unknown)
             for phrase, vector in zip(unknown, vectors, strict=True):

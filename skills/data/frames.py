@@ -30,6 +30,9 @@ class Frames:
         goal: (N, 3) float32, the goal from the end effector in the base frame, m; NaN where there is none.
         episode: (N,) int32, index of the episode.
         end: (N,) int64, row of the episode's last observation.
+        where: (N, C, K, 3) float16, where each of the K named things appears to each camera; not seen where there is
+            none of it. Of several the one nearest to the hand.
+        things: Names of the K things.
         possible, done: (N, ceil(S / 8)) uint8, packed bits for the S phrases.
         base: (N, 3) float32, base pose.
         skills: (E,) the skill of each episode.
@@ -47,6 +50,8 @@ class Frames:
     goal: Float
     episode: NDArray[np.int32]
     end: NDArray[np.int64]
+    where: NDArray[np.float16]
+    things: tuple[str, ...]
     possible: NDArray[np.uint8]
     done: NDArray[np.uint8]
     base: Float
@@ -103,6 +108,7 @@ def flatten(episodes: list[Episode]) -> Frames:
     ends = np.cumsum(lengths) - 1
     index = np.repeat(np.arange(len(episodes)), lengths)
     cameras = [name.removesuffix("_image") for name in episodes[0].observations if name.endswith("_image")]
+    things = tuple(sorted({name for episode in episodes for name in episode.objects}))
     images = {}
     for camera in cameras:
         first = episodes[0].observations[f"{camera}_image"]
@@ -118,6 +124,8 @@ def flatten(episodes: list[Episode]) -> Frames:
         goal=_stack(_goal_from_hand(e) for e in episodes),
         episode=index.astype(np.int32),
         end=ends[index],
+        where=np.concatenate([_where(e, things) for e in episodes]),
+        things=things,
         possible=np.packbits(np.concatenate([e.possible for e in episodes]), axis=1),
         done=np.packbits(np.concatenate([e.done for e in episodes]), axis=1),
         base=_stack(np.asarray(e.observations["base_pose"], np.float32) for e in episodes),
@@ -143,3 +151,22 @@ def _goal_from_hand(episode: Episode) -> Float:
     x, y = cos * offset[:, 0] + sin * offset[:, 1], cos * offset[:, 1] - sin * offset[:, 0]
     hand = np.asarray(episode.observations["ee_position"], np.float64)
     return (np.stack([x, y, offset[:, 2]], axis=1) - hand).astype(np.float32)
+
+
+def _where(episode: Episode, things: tuple[str, ...]) -> NDArray[np.float16]:
+    """(T, C, K, 3) where each named thing appears."""
+    cameras, objects = episode.labels["cameras"], episode.labels["objects"]  # (T, C, 13), (T, O, 4)
+    length, count = cameras.shape[:2]
+    found = np.zeros((length, count, len(things), 3), np.float16)
+    if not episode.objects:
+        return found
+    rotation = cameras[:, :, 3:12].reshape(length, count, 3, 3)
+    offset = objects[:, None, :, :3] - cameras[:, :, None, :3]  # (T, C, O, 3)
+    right, up, back = np.moveaxis(np.einsum("tcoi,tcij->tcoj", offset, rotation), -1, 0)
+    depth = np.where(back < -1e-6, -back, np.inf) * np.tan(0.5 * cameras[:, :, None, 12])
+    x, y = right / depth, -up / depth
+    seen = (back < -1e-6) & (np.abs(x) <= 1) & (np.abs(y) <= 1)
+    distance = np.linalg.norm(offset[:, -1], axis=-1).mean(axis=0)  # from the last camera, the one on the hand
+    for index in np.argsort(-distance):  # the nearest is written last
+        found[:, :, things.index(episode.objects[index])] = np.stack([x, y, seen], axis=-1)[:, :, index]
+    return found
