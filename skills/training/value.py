@@ -96,7 +96,7 @@ class ValueBatches:
         self._place, self._here = self._all_places()
 
     def _all_places(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """(N, P + 1, PLACE) features of every place and, last, of the nearest; (N,) where the base stands, -1 nowhere."""
+        """(N, P + 1, PLACE) features of every place and, last, of the nearest; (N,) where the base stands, or -1."""
         frames, names = self.frames, self._names
         rows, here = [], np.full(len(frames), -1)
         first = 0
@@ -144,15 +144,17 @@ class ValueBatches:
             options[0 if not self._augment or rng.random() < 0.5 else int(rng.integers(len(options)))]
             for options in (self._texts[phrase] for phrase in phrases.ravel())
         ]).reshape(*phrases.shape, -1)  # fmt: skip
+
+        def truth(mask: NDArray[np.uint8]) -> Tensor:
+            return torch.from_numpy(frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)).float()
+
         return Questions(
             images={name: self._pictures(pixels[rows], rng) for name, pixels in frames.images.items()},
             body=torch.from_numpy(self._body[rows]),
             text=torch.from_numpy(texts),
             place=torch.from_numpy(place),
-            possible=torch.from_numpy(
-                frames.holds(frames.possible, flat, phrases.ravel()).reshape(phrases.shape)
-            ).float(),
-            done=torch.from_numpy(frames.holds(frames.done, flat, phrases.ravel()).reshape(phrases.shape)).float(),
+            possible=truth(frames.possible),
+            done=truth(frames.done),
             visible=torch.from_numpy(visible).float(),
             where=torch.from_numpy(where),
         )
@@ -220,7 +222,7 @@ class ValueLearner:
             last = torch.from_numpy(rows == frames.end[rows])
             outcome = torch.where(last, outcome, ahead.value[:, 0].sigmoid())
         own = torch.from_numpy(mine)
-        # Attempts count as they went, also where the precondition is lost on the way: what was dropped cannot be placed.
+        # Attempts count as they went, also where the precondition is lost on the way, as when a thing was dropped.
         target[:, 0] = torch.where(own, outcome, target[:, 0])
         known[:, 0] = torch.where(own, torch.ones_like(outcome), known[:, 0])
         known[:, 0] *= 4.0
