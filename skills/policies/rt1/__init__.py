@@ -1,0 +1,1 @@
+"""RT-1: images and a sentence become tokens, a transformer reads a history of them, an action is bins."""
