@@ -1,7 +1,8 @@
-"""Where to look: the loss that ties an attention map to the place that the sentence speaks of."""
+"""Where to look: places in an image, and the loss that ties an attention map to the one that the sentence means."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -23,6 +24,13 @@ def pointing_loss(logarithms: Tensor, points: Tensor) -> Tensor:
     entropy = -(logarithms * down[:, :, None] * across[:, None, :]).sum((1, 2))
     visible = points[:, 2]
     return (entropy * visible).sum() / visible.sum().clamp(min=1)
+
+
+def coordinates(height: int, width: int, like: Tensor) -> Tensor:
+    """(H W, 2): (x, y) in [-1, 1] of the middles of a grid's cells, row by row, of the device and dtype of `like`."""
+    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
+    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], -1).flatten(0, 1)
 
 
 def _cells(position: Tensor, count: int) -> Tensor:

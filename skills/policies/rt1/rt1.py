@@ -30,8 +30,8 @@ from saycan.skills.policies.rt1.transformer import CausalTransformer
 class RT1(nn.Module):
     """The policy network of RT-1; `RT1.paper` has its size, `RT1.small` one that trains on a laptop.
 
-    What differs from the paper, each by an argument: several cameras, proprioception, tokens that carry coordinates, the
-    pointing loss. What differs throughout: only the newest step's action is trained, since that is what `Targets` hold.
+    What differs from the paper, each by an argument: several cameras, proprioception, tokens that carry coordinates,
+    the pointing loss. What differs throughout: only the newest step's action is trained, since `Targets` hold no other.
 
     Args:
         cameras: Names in `Inputs.images`, in the order of their tokens.
@@ -77,7 +77,8 @@ class RT1(nn.Module):
         camera_memory: bool = True,
     ) -> None:
         super().__init__()
-        self._config = {k: v for k, v in locals().items() if k not in ("self", "__class__")} | {"cameras": list(cameras)}
+        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self._config = given | {"cameras": list(cameras)}
         self.cameras, self.history, self.chunk, self.bins = tuple(cameras), history, chunk, bins
         self.pointing, self.camera_memory = pointing, camera_memory
         self.tokenizer = build_tokenizer(backbone, text, width, image)
@@ -151,7 +152,8 @@ class RT1(nn.Module):
     def predict(self, tokens: Tensor) -> Tensor:
         """(B, history, S', D), from `tokens`, to logits (B, C, A, bins)."""
         answers, _ = self.transformer(tokens)
-        return self.logits(answers).unflatten(1, (self.chunk, ACTION_SIZE))  # type: ignore[no-any-return]
+        logits: Tensor = self.logits(answers)
+        return logits.view(len(logits), self.chunk, ACTION_SIZE, self.bins)
 
     def losses(self, inputs: Inputs, targets: Targets) -> dict[str, Tensor]:
         """Cross-entropy of the bins over the actions within the episode ("action"), and "pointing"."""
@@ -198,7 +200,7 @@ class RT1(nn.Module):
 class Window:
     """RT-1 at run time: each image becomes tokens once, and the tokens of the last T steps are kept.
 
-    Brohan et al. (section 5.1) give 1.7 times the speed for it. As long as fewer than T steps have passed, the first step
+    Brohan et al. (section 5.1) give 1.7 times the speed for it. As long as fewer than T steps have passed, the first
     stands for those before it.
 
     Args:

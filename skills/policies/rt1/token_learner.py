@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from saycan.skills.policies.pointing import coordinates
 
 
 class TokenLearner(nn.Module):
@@ -11,10 +12,9 @@ class TokenLearner(nn.Module):
 
     The variant 1.1, which RT-1 uses: the maps come from a small perceptron on each place's layer-normalised features.
 
-    With `place` on, a token also learns where its map looks: the mean coordinates under the map, projected and added. The
-    paper's network has to read them out of the features, into which they come through the padding; a small network on
-    a small map that must move a hand to what it sees is better told (spatial softmax; Levine et al. 2016,
-    arXiv:1504.00702).
+    With `place` on, a token also learns where its map looks: the mean coordinates under the map, projected and added.
+    The paper's network has to read them out of the features, into which they come through the padding; a small network
+    that must move a hand to what it sees is better told (spatial softmax; Levine et al. 2016, arXiv:1504.00702).
 
     Args:
         width: D, numbers of a feature and of a token.
@@ -45,10 +45,3 @@ class TokenLearner(nn.Module):
         if self.place is not None:
             tokens = tokens + self.place(weights @ coordinates(height, width, x))
         return tokens, logarithms.unflatten(-1, (height, width))
-
-
-def coordinates(height: int, width: int, like: Tensor) -> Tensor:
-    """(H W, 2): (x, y) in [-1, 1] of the middles of a grid's cells, row by row, of the device and dtype of `like`."""
-    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
-    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
-    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], -1).flatten(0, 1)
