@@ -80,7 +80,7 @@ class OpenClip:
         self._model, self._tokenizer = model.eval(), tokenizer
         visual = model.visual
         self.vision = OpenClipVision(config, visual.image_mean or MEAN, visual.image_std or DEVIATION)
-        self.vision.tower.load_state_dict(visual.state_dict())
+        self.vision.tower = visual
         self.text_width = int(config["embed_dim"])
 
     @classmethod

@@ -1,4 +1,4 @@
-"""CLIP from the transformers library: any checkpoint of its CLIPModel by name or folder, or an untrained vision tower."""
+"""CLIP from the transformers library: any checkpoint of its CLIPModel, or a vision tower without a training."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TransformersClip:
     ) -> None:
         self._model, self._tokenizer = model.eval(), tokenizer
         self.vision = TransformersVision(model.config.vision_config.to_diff_dict(), mean, deviation)
-        self.vision.tower.load_state_dict(model.vision_model.state_dict())
+        self.vision.tower = model.vision_model
         self.text_width: int = model.config.projection_dim
 
     @classmethod
