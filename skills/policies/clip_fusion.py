@@ -70,7 +70,8 @@ class ClipFusion(nn.Module):
         self._config = given | {"cameras": list(cameras), "vision": dict(vision)}
         self.cameras, self.history, self.chunk, self.frozen = tuple(cameras), history, chunk, frozen
         self.weights = {"pointing": pointing, "switches": switches, "goal": goal}
-        self.vision: Any = build_vision(vision)
+        tower: Any = build_vision(vision)
+        self.vision = tower
         self.vision.requires_grad_(not frozen)
         self.see = nn.Linear(self.vision.width, width)
         self.place = nn.Linear(2, width)
@@ -184,7 +185,8 @@ class ClipFusion(nn.Module):
         patches = self._patches(inputs.images)  # (B, T, cameras, K, D)
         batch, steps = patches.shape[:2]
         told = self.told(inputs.text)
-        where = coordinates(*self.vision.grid, patches)
+        rows, columns = self.vision.grid
+        where = coordinates(rows, columns, patches)  # (K, 2)
         scores = torch.einsum("btckd,bd->btck", patches, self.pointer(told)) / patches.shape[-1] ** 0.5
         weights = scores.float().softmax(-1).to(patches.dtype)
         context = self.step[-steps:, None] + self.camera  # (T, cameras, D)
@@ -195,7 +197,7 @@ class ClipFusion(nn.Module):
         if self.proprioception is not None:
             queries.append(self.proprioception(inputs.state) + self.step[-steps:])
         asked = self.fusion(torch.cat(queries, dim=1), memory.flatten(1, 3))[:, : self.chunk]
-        logarithms = scores[:, -1].float().log_softmax(-1).unflatten(-1, self.vision.grid)  # type: ignore[no-untyped-call]
+        logarithms = scores[:, -1].float().log_softmax(-1).view(batch, -1, rows, columns)
         return self.decoder(asked).float(), asked, {name: logarithms[:, i] for i, name in enumerate(self.cameras)}
 
     def _patches(self, images: Mapping[str, Tensor]) -> Tensor:

@@ -42,7 +42,7 @@ class OpenClipVision(nn.Module):
             "vision_cfg": vision,
             "quick_gelu": bool(model.get("quick_gelu", False)),
         }
-        self._config = {"model": kept, "mean": list(mean), "deviation": list(deviation)}
+        self._config: dict[str, Any] = {"model": kept, "mean": list(mean), "deviation": list(deviation)}
         # open_clip builds its models whole; this text tower is thrown away at once.
         self.tower: Any = open_clip.CLIP(**deepcopy(kept), text_cfg=dict(_NO_TEXT)).visual
         size = self.tower.image_size

@@ -67,7 +67,7 @@ def build_vision(config: Mapping[str, Any]) -> VisionTower:
     from saycan.skills.policies.clip.open_clip import OpenClipVision
     from saycan.skills.policies.clip.transformers import TransformersVision
 
-    kinds = {"transformers": TransformersVision, "open_clip": OpenClipVision}
+    kinds: dict[str, Any] = {"transformers": TransformersVision, "open_clip": OpenClipVision}
     arguments = dict(config)
     kind = str(arguments.pop("kind", None))
     if kind not in kinds:

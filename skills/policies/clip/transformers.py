@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from saycan.errors import MissingPartError
 from saycan.skills.policies.clip.towers import DEVIATION, MEAN, prepare
@@ -32,7 +33,7 @@ class TransformersVision(nn.Module):
 
         config = CLIPVisionConfig.from_dict(dict(vision))
         self.tower: Any = CLIPVisionModel(config)
-        self._config = {"vision": dict(vision), "mean": list(mean), "deviation": list(deviation)}
+        self._config: dict[str, Any] = {"vision": dict(vision), "mean": list(mean), "deviation": list(deviation)}
         self._size = _pair(config.image_size)
         patch = _pair(config.patch_size)
         self.width: int = config.hidden_size
@@ -102,7 +103,7 @@ class TransformersClip:
         """(N, E) float32 of length one."""
         tokens = self._tokenizer(list(phrases), padding=True, truncation=True, return_tensors="pt")
         features: Tensor = self._model.get_text_features(**tokens).pooler_output.float()
-        return features / features.norm(dim=-1, keepdim=True)
+        return functional.normalize(features, dim=-1)
 
 
 def _pair(value: Any) -> tuple[int, int]:
