@@ -85,7 +85,7 @@ class TransformersClip:
         from transformers import AutoTokenizer, CLIPImageProcessor, CLIPModel
 
         try:
-            model = CLIPModel.from_pretrained(name)
+            model = CLIPModel.from_pretrained(name, dtype=torch.float32)  # else as stored, often half
             tokenizer = AutoTokenizer.from_pretrained(name)
         except (OSError, ValueError) as error:
             raise MissingPartError(

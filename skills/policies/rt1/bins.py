@@ -9,7 +9,10 @@ BINS = 256  # a dimension, Brohan et al. 2022 (arXiv:2212.06817), section 5.1
 
 
 def to_bins(actions: Tensor, bins: int = BINS) -> Tensor:
-    """The bin of each number: floor((a + 1) / 2 * bins).
+    """The bin of each number: round(a (bins - 1) / 2) + bins / 2.
+
+    The bins are 2 / (bins - 1) wide, a trifle more than the 2 / bins that would just fill [-1, 1], so that zero is the
+    middle of one and not the edge between two: what has learned to keep still must not creep by half a bin a step.
 
     Args:
         actions: Any shape, in [-1, 1]; what lies outside goes into the first or the last bin.
@@ -18,19 +21,17 @@ def to_bins(actions: Tensor, bins: int = BINS) -> Tensor:
     Returns:
         Same shape, int64, in [0, bins).
     """
-    return ((actions.float() + 1) * (bins / 2)).floor().clamp(0, bins - 1).long()
+    return ((actions.float() * ((bins - 1) / 2)).round() + bins // 2).clamp(0, bins - 1).long()
 
 
 def from_bins(indices: Tensor, bins: int = BINS) -> Tensor:
-    """The middle of each bin, so that binning and back errs by half a bin (1 / bins) at most.
-
-    With an even number of bins zero is an edge, and comes back as the middle of a bin beside it.
+    """The middle of each bin, so that binning and back errs by half a bin at most: 1 / (bins - 1).
 
     Args:
         indices: Any shape, integers in [0, bins).
         bins: How many there are.
 
     Returns:
-        Same shape, float32, in (-1, 1).
+        Same shape, float32, in [-1, 1].
     """
-    return (indices.to(torch.float32) + 0.5) * (2 / bins) - 1
+    return ((indices - bins // 2).to(torch.float32) * (2 / (bins - 1))).clamp(-1, 1)

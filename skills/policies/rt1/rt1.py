@@ -51,7 +51,7 @@ class RT1(nn.Module):
         place: Whether an image's tokens carry the coordinates of what they look at.
         bins: Of an action's dimension.
         pointing: Weight of the pointing loss on each camera's first token, where targets carry points; 0 leaves it out.
-        camera_memory: Whether gradients reach the tokens of older images. Off saves much of the time of training:
+        history_gradient: Whether gradients reach the tokens of older images. Off saves much of the time of training:
             the same weights learn from the newest image.
     """
 
@@ -74,13 +74,13 @@ class RT1(nn.Module):
         place: bool = False,
         bins: int = BINS,
         pointing: float = 0.0,
-        camera_memory: bool = True,
+        history_gradient: bool = True,
     ) -> None:
         super().__init__()
         given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self._config = given | {"cameras": list(cameras)}
         self.cameras, self.history, self.chunk, self.bins = tuple(cameras), history, chunk, bins
-        self.pointing, self.camera_memory = pointing, camera_memory
+        self.pointing, self.history_gradient = pointing, history_gradient
         self.tokenizer = build_tokenizer(backbone, text, width, image)
         self.learner = TokenLearner(width, tokens, place=place)
         self.proprioception = nn.Linear(state, width) if state else None
@@ -127,7 +127,7 @@ class RT1(nn.Module):
             "hidden": 256,
             "place": True,
             "pointing": 0.1,
-            "camera_memory": False,
+            "history_gradient": False,
         }
         return cls(cameras, text, state, **(sizes | changes))
 
@@ -169,7 +169,7 @@ class RT1(nn.Module):
         return found
 
     def actions(self, inputs: Inputs) -> Tensor:
-        """(B, C, A) float32 in (-1, 1): the middle of the likeliest bin in each dimension."""
+        """(B, C, A) float32 in [-1, 1]: the middle of the likeliest bin in each dimension."""
         return self.choose(self.tokens(inputs))
 
     def choose(self, tokens: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ class RT1(nn.Module):
         newest, maps = self._look(images[:, -1:], inputs.text)
         parts = [newest]
         if images.shape[1] > 1:
-            with torch.set_grad_enabled(torch.is_grad_enabled() and self.camera_memory):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and self.history_gradient):
                 parts.insert(0, self._look(images[:, :-1], inputs.text)[0])
         tokens = torch.cat(parts, dim=1)
         if self.proprioception is not None:
@@ -223,7 +223,7 @@ class Window:
             inputs: Of any T; the newest step alone is looked at.
 
         Returns:
-            (B, C, A) float32 in (-1, 1).
+            (B, C, A) float32 in [-1, 1].
         """
         newest = replace(
             inputs, images={name: x[:, -1:] for name, x in inputs.images.items()}, state=inputs.state[:, -1:]
