@@ -43,12 +43,15 @@ class Clip(Protocol):
     """A pretrained CLIP.
 
     Attributes:
-        vision: Its vision tower.
         text_width: E, numbers of a phrase's embedding.
     """
 
-    vision: VisionTower
     text_width: int
+
+    @property
+    def vision(self) -> VisionTower:
+        """Its vision tower."""
+        ...
 
     def embed_text(self, phrases: Sequence[str]) -> Tensor:
         """(N, E) float32 of length one, CLIP's projected text features."""

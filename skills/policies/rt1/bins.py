@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 BINS = 256  # a dimension, Brohan et al. 2022 (arXiv:2212.06817), section 5.1
 
@@ -35,3 +36,21 @@ def from_bins(indices: Tensor, bins: int = BINS) -> Tensor:
         Same shape, float32, in [-1, 1].
     """
     return ((indices - bins // 2).to(torch.float32) * (2 / (bins - 1))).clamp(-1, 1)
+
+
+def around(actions: Tensor, spread: float, bins: int = BINS) -> Tensor:
+    """How much of each number lies in each bin when it is blurred: a Gaussian over the bins' middles.
+
+    Args:
+        actions: Any shape (...), in [-1, 1].
+        spread: Standard deviation in bins; 0 puts all into one bin.
+        bins: How many there are.
+
+    Returns:
+        (..., bins) float32 that sum to one.
+    """
+    if spread == 0:
+        return functional.one_hot(to_bins(actions, bins), bins).float()
+    at = actions.float() * ((bins - 1) / 2) + bins // 2
+    distance = torch.arange(bins, device=actions.device) - at[..., None]
+    return (-0.5 * (distance / spread) ** 2).softmax(-1)

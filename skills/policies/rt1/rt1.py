@@ -15,13 +15,12 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from saycan.action import ACTION_SIZE
 from saycan.errors import BadInputError
 from saycan.skills.policies.network import Inputs, Targets
 from saycan.skills.policies.pointing import pointing_loss
-from saycan.skills.policies.rt1.bins import BINS, from_bins, to_bins
+from saycan.skills.policies.rt1.bins import BINS, around, from_bins
 from saycan.skills.policies.rt1.token_learner import TokenLearner
 from saycan.skills.policies.rt1.tokenizer import FilmEfficientNet, build_tokenizer
 from saycan.skills.policies.rt1.transformer import CausalTransformer
@@ -31,7 +30,7 @@ class RT1(nn.Module):
     """The policy network of RT-1; `RT1.paper` has its size, `RT1.small` one that trains on a laptop.
 
     What differs from the paper, each by an argument: several cameras, proprioception, tokens that carry coordinates,
-    the pointing loss. What differs throughout: only the newest step's action is trained, since `Targets` hold no other.
+    the pointing loss, blurred targets. What differs throughout: only the newest step's action is trained, since `Targets` hold no other.
 
     Args:
         cameras: Names in `Inputs.images`, in the order of their tokens.
@@ -50,6 +49,9 @@ class RT1(nn.Module):
         dropout: In the transformer.
         place: Whether an image's tokens carry the coordinates of what they look at.
         bins: Of an action's dimension.
+        spread: Standard deviation in bins by which the action to be learned is blurred over its neighbours; 0 in the
+            paper. To the plain cross-entropy the next bin is as wrong as the farthest, which takes the paper's amount
+            of data to overcome.
         pointing: Weight of the pointing loss on each camera's first token, where targets carry points; 0 leaves it out.
         history_gradient: Whether gradients reach the tokens of older images. Off saves much of the time of training:
             the same weights learn from the newest image.
@@ -73,6 +75,7 @@ class RT1(nn.Module):
         dropout: float = 0.1,
         place: bool = False,
         bins: int = BINS,
+        spread: float = 0.0,
         pointing: float = 0.0,
         history_gradient: bool = True,
     ) -> None:
@@ -80,7 +83,7 @@ class RT1(nn.Module):
         given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self._config = given | {"cameras": list(cameras)}
         self.cameras, self.history, self.chunk, self.bins = tuple(cameras), history, chunk, bins
-        self.pointing, self.history_gradient = pointing, history_gradient
+        self.spread, self.pointing, self.history_gradient = spread, pointing, history_gradient
         self.tokenizer = build_tokenizer(backbone, text, width, image)
         self.learner = TokenLearner(width, tokens, place=place)
         self.proprioception = nn.Linear(state, width) if state else None
@@ -126,7 +129,8 @@ class RT1(nn.Module):
             "head": 32,
             "hidden": 256,
             "place": True,
-            "pointing": 0.1,
+            "spread": 8.0,
+            "pointing": 1.0,
             "history_gradient": False,
         }
         return cls(cameras, text, state, **(sizes | changes))
@@ -159,9 +163,8 @@ class RT1(nn.Module):
         """Cross-entropy of the bins over the actions within the episode ("action"), and "pointing"."""
         tokens, maps = self._tokens(inputs)
         logits = self.predict(tokens).float()
-        entropy = functional.cross_entropy(
-            logits.flatten(0, 2), to_bins(targets.actions, self.bins).flatten(), reduction="none"
-        ).view_as(targets.actions)
+        wanted = around(targets.actions, self.spread, self.bins)  # (B, C, A, bins)
+        entropy = -(wanted * logits.log_softmax(-1)).sum(-1)
         found = {"action": (entropy.mean(-1) * targets.mask).sum() / targets.mask.sum().clamp(min=1)}
         seen = [pointing_loss(maps[name][:, 0], points) for name, points in targets.points.items() if name in maps]
         if self.pointing and seen:

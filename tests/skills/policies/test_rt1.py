@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from saycan.errors import BadInputError, UnknownNameError
 from saycan.skills.policies.network import Inputs
-from saycan.skills.policies.rt1.bins import BINS, from_bins, to_bins
+from saycan.skills.policies.rt1.bins import BINS, around, from_bins, to_bins
 from saycan.skills.policies.rt1.rt1 import RT1, Window
 from saycan.skills.policies.rt1.token_learner import TokenLearner
 from saycan.skills.policies.rt1.tokenizer import FilmEfficientNet
@@ -33,6 +33,24 @@ def test_a_number_comes_back_from_its_bin_within_half_a_bin() -> None:
     assert torch.equal(to_bins(from_bins(torch.arange(BINS))), torch.arange(BINS))
     assert to_bins(torch.tensor([-9.0, 9.0])).tolist() == [0, BINS - 1]
     assert from_bins(to_bins(torch.tensor([0.0]))) == 0  # standing still is not creeping
+
+
+def test_a_blurred_action_is_likeliest_in_its_own_bin() -> None:
+    actions = torch.tensor([[-1.0, -0.3, 0.0], [0.2, 0.77, 1.0]])
+    blurred = around(actions, spread=8.0)
+    assert blurred.shape == (2, 3, BINS) and torch.allclose(blurred.sum(-1), torch.ones(2, 3))
+    assert torch.equal(blurred.argmax(-1), to_bins(actions))
+    assert blurred[1, 0, to_bins(actions)[1, 0] + 8] > 0.5 * blurred[1, 0].max()  # a deviation away: exp(-1/2)
+    sharp = around(actions, spread=0.0)
+    assert torch.equal(sharp.argmax(-1), to_bins(actions)) and torch.equal(sharp.max(-1).values, torch.ones(2, 3))
+
+
+def test_the_papers_loss_is_the_cross_entropy_of_the_bins() -> None:
+    network = small(spread=0.0, dropout=0.0, pointing=0.0).eval()
+    inputs, targets = batch(2, network.history, side=32)
+    logits = network.predict(network.tokens(inputs))
+    plain = torch.nn.functional.cross_entropy(logits.flatten(0, 2), to_bins(targets.actions).flatten())
+    assert torch.isclose(network.losses(inputs, targets)["action"], plain)
 
 
 def test_token_learner_takes_weighted_means_of_the_places() -> None:
