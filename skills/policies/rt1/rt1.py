@@ -30,7 +30,8 @@ class RT1(nn.Module):
     """The policy network of RT-1; `RT1.paper` has its size, `RT1.small` one that trains on a laptop.
 
     What differs from the paper, each by an argument: several cameras, proprioception, tokens that carry coordinates,
-    the pointing loss, blurred targets. What differs throughout: only the newest step's action is trained, since `Targets` hold no other.
+    the pointing loss, blurred targets. What differs throughout: only the newest step's action is trained, since
+    `Targets` hold no other.
 
     Args:
         cameras: Names in `Inputs.images`, in the order of their tokens.

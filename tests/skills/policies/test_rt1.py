@@ -36,7 +36,7 @@ def test_a_number_comes_back_from_its_bin_within_half_a_bin() -> None:
 
 
 def test_a_blurred_action_is_likeliest_in_its_own_bin() -> None:
-    actions = torch.tensor([[-1.0, -0.3, 0.0], [0.2, 0.77, 1.0]])
+    actions = torch.tensor([[-1.0, -0.3, 0.0], [0.25, 0.77, 1.0]])
     blurred = around(actions, spread=8.0)
     assert blurred.shape == (2, 3, BINS) and torch.allclose(blurred.sum(-1), torch.ones(2, 3))
     assert torch.equal(blurred.argmax(-1), to_bins(actions))
