@@ -19,6 +19,7 @@ from saycan.planner import Planner
 from saycan.policy import Policy
 from saycan.privileged import PrivilegedWorld
 from saycan.robot import Robot
+from saycan.skill import Skill
 from saycan.success import SuccessDetector
 from saycan.value import ValueFunction
 from saycan.vocabulary import KITCHEN
@@ -138,6 +139,16 @@ def make_planner(
         raise UnknownNameError("planner", name, PLANNERS)
     options = {"synonyms": KITCHEN.synonyms} if name == "generative" else {"scoring": scoring}
     return cast(Planner, _load(PLANNERS[name])(language_model, values, library, **options))
+
+
+def sample_scene(skill: Skill, seed: int, split: str = "training", variation: str = "frozen") -> Any:
+    """A scene of the kitchen in which a skill can be done; see `saycan.robots.kitchen.distribution`."""
+    return _load("saycan.robots.kitchen.distribution:sample_scene")(skill, seed, split)
+
+
+def distribution_version() -> int:
+    """Version of the distribution that `sample_scene` draws from."""
+    return int(_load("saycan.robots.kitchen.distribution:DISTRIBUTION").version)
 
 
 def default_library(robot: Robot) -> SkillLibrary | None:

@@ -7,7 +7,8 @@ the map frame (x east, y north, z up, origin on the floor) unless said otherwise
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -84,6 +85,30 @@ class DrawerState:
 
 
 @dataclass(frozen=True, eq=False)
+class CameraPose:
+    """Where a camera really is, jitter included.
+
+    Attributes:
+        position: (3,) float64, map frame.
+        rotation: (3, 3) float64; its columns are right, up and back of the camera in the map frame: it looks along -z.
+        fovy: Vertical field of view, rad; pictures are square.
+    """
+
+    position: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    fovy: float
+
+    def project(self, point: NDArray[np.float64]) -> tuple[float, float, bool]:
+        """Where a map point appears: x from left to right and y from top to bottom in [-1, 1], and whether it does."""
+        right, up, back = (point - self.position) @ self.rotation
+        if not back < -1e-6:  # also for NaN
+            return 0.0, 0.0, False
+        half = np.tan(0.5 * self.fovy)
+        x, y = float(right / (-back * half)), float(-up / (-back * half))
+        return x, y, abs(x) <= 1.0 and abs(y) <= 1.0
+
+
+@dataclass(frozen=True, eq=False)
 class PrivilegedState:
     """Everything a goal or a privileged expert may ask about, at one instant.
 
@@ -97,6 +122,7 @@ class PrivilegedState:
         held: id of the held object, or None.
         robot_place: Place at whose dock the base stands (within 0.2 m and 20 degrees), or None.
         visited: Names of the places at which the base has stood since reset, in order of first visit.
+        cameras: Name to pose of the cameras that the robot carries, where the simulator has some.
     """
 
     objects: tuple[ObjectState, ...]
@@ -111,6 +137,7 @@ class PrivilegedState:
     held: str | None
     robot_place: str | None
     visited: tuple[str, ...]
+    cameras: Mapping[str, CameraPose] = field(default_factory=dict)
 
     def named(self, name: str) -> list[ObjectState]:
         """The objects with this canonical name."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from saycan.library import SkillLibrary, Template
+from saycan.skill import Skill
 from saycan.vocabulary import KITCHEN, Noun, Vocabulary
 
 _MORE = (
@@ -20,6 +23,22 @@ STRESS = Vocabulary(
     containers=("trash can", "operator"),
 )
 """Sixty things and six places: 551 phrases, as many skills as Ahn et al. 2022 report for their robots."""
+
+
+HELD_OUT: Mapping[str, tuple[str, ...]] = {
+    "pick up": ("lime soda", "kettle chips"),
+    "place": ("pepsi can", "apple"),
+    "put down": ("tea", "rice chips"),
+    "trash": ("orange", "coke can"),
+    "bring": ("water bottle", "energy bar"),
+}
+"""Verb to objects with which nothing is ever demonstrated, so that what is learned can be tried on combinations that
+are new to it. Every other verb has been demonstrated with them."""
+
+
+def held_out(skill: Skill) -> bool:
+    """Whether a skill is one of the combinations that training never sees."""
+    return skill.object in HELD_OUT.get(skill.verb, ())
 
 
 def kitchen_library(vocabulary: Vocabulary = KITCHEN) -> SkillLibrary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from saycan.robots.kitchen.arrangement import place_objects
 from saycan.robots.kitchen.control import ArmKinematics
 from saycan.robots.kitchen.furniture import SPECTATOR
 from saycan.robots.kitchen.physics import Physics
-from saycan.robots.kitchen.render import RayRenderer, View
+from saycan.robots.kitchen.render import RayRenderer, View, camera_pose
 from saycan.robots.kitchen.scene import Scene, parse_scene
 from saycan.robots.kitchen.state import place_states
 
@@ -48,6 +49,9 @@ class Kitchen:
         cameras: Which of the cameras "head" and "wrist" see; the privileged experts need none.
         rate: Control rate, Hz.
 
+    Attributes:
+        looking: Whether `observe` renders; pictures cost more than physics, and not every period needs them.
+
     Raises:
         SceneError: The scene cannot be built.
     """
@@ -68,6 +72,7 @@ class Kitchen:
         self._size, self._cameras, self._rate = image_size, tuple(cameras), rate
         self._kinematics = ArmKinematics()
         self._closed = False
+        self.looking = True
         self._view: View | None = None
         self.reset(DEFAULT_SCENE if scene is None else scene, seed)
 
@@ -104,7 +109,7 @@ class Kitchen:
         """Rendered images with depth, and exact proprioception."""
         self._require_open()
         physics = self._physics
-        pictures = {camera: self._renderer.render(physics.data, camera) for camera in self._cameras}
+        pictures = {camera: self._renderer.render(physics.data, camera) for camera in self._cameras if self.looking}
         joints = physics.joints()
         position, quaternion = self._kinematics.pose(joints)
         return Observation(
@@ -139,7 +144,9 @@ class Kitchen:
 
     def privileged_state(self) -> PrivilegedState:
         """Everything that a goal or a scripted expert may ask about."""
-        return self._physics.state()
+        model, data = self._physics.model, self._physics.data
+        cameras = {name: camera_pose(model, data, model.camera(name).id, self.scene.appearance) for name in CAMERAS}
+        return replace(self._physics.state(), cameras=cameras)
 
     def view(self, width: int, height: int) -> NDArray[np.uint8]:
         """(height, width, 3) uint8, the whole kitchen from a corner; by a GL library where one works, else by rays."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import UnknownNameError
+from saycan.privileged import CameraPose
 from saycan.robots.kitchen.appearance import Appearance
 from saycan.robots.kitchen.gl import GlRenderer, find_gl
 from saycan.robots.kitchen.shapes import Group
@@ -56,7 +57,6 @@ class RayRenderer:
         self._model = model
         self._appearance = appearance or Appearance()
         self._light = np.asarray(self._appearance.light) / np.linalg.norm(self._appearance.light)
-        self._turn = _rotation(self._appearance.camera_turn)
         self._rays: dict[float, NDArray[np.float64]] = {}
         count = width * height
         self._geoms = np.empty(count, np.int32)
@@ -68,13 +68,10 @@ class RayRenderer:
         index = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
         if index < 0:
             raise UnknownNameError("camera", camera, [self._model.camera(k).name for k in range(self._model.ncam)])
-        eye, rotation = data.cam_xpos[index], data.cam_xmat[index].reshape(3, 3)
-        if self._model.cam_bodyid[index] != 0:
-            eye = eye + rotation @ self._appearance.camera_shift
-            rotation = rotation @ self._turn
+        pose = camera_pose(self._model, data, index, self._appearance)
         rays = self._directions(float(self._model.cam_fovy[index]))
-        world = rays @ rotation.T  # (N, 3)
-        self._cast(data, np.ascontiguousarray(eye), np.ascontiguousarray(world))
+        world = rays @ pose.rotation.T  # (N, 3)
+        self._cast(data, np.ascontiguousarray(pose.position), np.ascontiguousarray(world))
         hit = self._geoms >= 0
         width, height = self.size
         depth = np.where(hit, -self._distances * rays[:, 2], np.inf).astype(np.float32)
@@ -123,6 +120,15 @@ class RayRenderer:
             rays = np.stack([x, y, -np.ones_like(x)], axis=-1).reshape(-1, 3)
             self._rays[fovy] = rays / np.linalg.norm(rays, axis=1, keepdims=True)
         return self._rays[fovy]
+
+
+def camera_pose(model: Any, data: Any, index: int, appearance: Appearance) -> CameraPose:
+    """Where a camera is; one that the robot carries is moved by the scene's jitter, a fixed one stands still."""
+    eye, rotation = data.cam_xpos[index].copy(), data.cam_xmat[index].reshape(3, 3).copy()
+    if model.cam_bodyid[index] != 0:
+        eye += rotation @ appearance.camera_shift
+        rotation = rotation @ _rotation(appearance.camera_turn)
+    return CameraPose(eye, rotation, float(np.radians(model.cam_fovy[index])))
 
 
 def _rotation(vector: tuple[float, float, float]) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from saycan.privileged import DrawerState, PrivilegedState
@@ -20,15 +22,16 @@ def move_drawer(state: PrivilegedState, drawer: DrawerState, open: bool) -> Targ
     if state.held is not None:
         return Target(gripper=0.0, terminate=True)
     if state.robot_place != drawer.name:
-        return drive(state, np.asarray(where.dock))
+        return replace(drive(state, np.asarray(where.dock)), goal=drawer.handle)
     share = drawer.opening / drawer.travel
     safe = float(drawer.handle[2]) + 0.5 * SAFE_ABOVE
     yaw = float(np.arctan2(drawer.direction[1], drawer.direction[0]))
     if share >= OPEN if open else share <= SHUT:
         up = np.array([*state.ee_position[:2], safe])
-        return Target(up, yaw, terminate=float(state.ee_position[2]) > safe - 0.03, base=where.dock)
+        done = float(state.ee_position[2]) > safe - 0.03
+        return Target(up, yaw, terminate=done, base=where.dock, goal=drawer.handle)
     position, gripper = reach(state, drawer.handle, yaw, np.pi, safe)
     sign = 1.0 if open else -1.0
     pull = sign * LEAD * smoothstep(state.gripper, GRIPPED + 0.1, GRIPPED) * (1.0 - gripper)
     position = position + pull * np.array([*drawer.direction, 0.0])
-    return Target(position, yaw, np.pi, gripper, where.dock)
+    return Target(position, yaw, np.pi, gripper, where.dock, goal=drawer.handle)

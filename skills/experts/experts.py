@@ -81,5 +81,9 @@ class PrivilegedExperts:
     def act(self, observation: Observation, skill: Skill) -> Action:
         """The action of this control period, from the simulator's state now."""
         state = self._world.privileged_state()
-        target = EXPERTS[skill.verb](state, skill.object or "", skill.place or "")
-        return act(state, observation, target)
+        return act(state, observation, self.target(state, skill))
+
+    @staticmethod
+    def target(state: PrivilegedState, skill: Skill) -> Target:
+        """Where the body should be for `skill` in `state`, and what for: more than the action, to label data with."""
+        return EXPERTS[skill.verb](state, skill.object or "", skill.place or "")

@@ -84,6 +84,8 @@ class Target:
         base: (3,) base pose; None stays.
         terminate: The skill has ended.
         ee_step: Longest end-effector step in m.
+        goal: (3,) what the hand is here for, map frame, m: where to grasp, the spot to fill, the cells to wipe, the
+            handle. Nothing moves by it; it labels demonstrations. None for mere driving.
     """
 
     position: Vector | None = None
@@ -93,6 +95,7 @@ class Target:
     base: Vector | None = None
     terminate: bool = False
     ee_step: float = EE_STEP
+    goal: Vector | None = None
 
 
 def act(state: PrivilegedState, observation: Observation, target: Target) -> Action:
@@ -110,7 +113,7 @@ def act(state: PrivilegedState, observation: Observation, target: Target) -> Act
         error[:2] *= smoothstep(observation.ee_position[2], CARRY[2] - 0.10, CARRY[2] - 0.03)
         ee_delta = soft_step(error, target.ee_step)
         base_step *= smoothstep(float(np.linalg.norm(CARRY - observation.ee_position)), 0.12, 0.04)
-        turn = wrap(-_ee_yaw(observation), np.pi)
+        turn = wrap(-yaw_of(observation), np.pi)
     else:
         ee_next = state.ee_position + soft_step(target.position - state.ee_position, target.ee_step)
         # The step is meant in the map frame: the arm makes up for what the base is about to do.
@@ -118,9 +121,9 @@ def act(state: PrivilegedState, observation: Observation, target: Target) -> Act
         wanted = state.ee_yaw if target.yaw is None else target.yaw
         turn = yaw_pull(wanted - state.ee_yaw, target.yaw_period) - base_step[2]
         if target.yaw is None:
-            turn = wrap(-_ee_yaw(observation), np.pi)
+            turn = wrap(-yaw_of(observation), np.pi)
     spin = soft_step(np.array([turn]), EE_TURN_STEP)[0]
-    level = soft_step(_tilt(observation), EE_TURN_STEP)
+    level = soft_step(tilt_of(observation), EE_TURN_STEP)
     base_delta = np.array([*(rotation(-base[2]) @ base_step[:2]), base_step[2]])
     return Action(np.array([*ee_delta, level[0], level[1], spin]), target.gripper, base_delta)
 
@@ -149,12 +152,13 @@ def base_before(place: Place, point: Vector) -> Vector:
     return np.array([*(place.dock[:2] + left), place.dock[2]])
 
 
-def _ee_yaw(observation: Observation) -> float:
+def yaw_of(observation: Observation) -> float:
+    """Yaw of the end effector in the base frame, rad."""
     w, x, y, z = observation.ee_quaternion
     return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
 
 
-def _tilt(observation: Observation) -> Vector:
+def tilt_of(observation: Observation) -> Vector:
     """(2,) rotation vector (x, y in the base frame) that points the gripper straight down again."""
     w, x, y, z = observation.ee_quaternion
     up = np.array([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])  # the hand's z axis

@@ -41,12 +41,12 @@ def pick(state: PrivilegedState, name: str) -> Target:
     if thing.held:
         up = np.array([*state.ee_position[:2], safe])
         lifted = thing.place is None and float(state.ee_position[2]) > place.rim + LIFTED
-        return Target(up, state.ee_yaw, gripper=0.0, terminate=lifted)
+        return Target(up, state.ee_yaw, gripper=0.0, terminate=lifted, goal=thing.position)
     grasp = grasp_of(thing)
     if grasp.width > state.gripper_width:
-        return Target(terminate=True)
+        return Target(terminate=True, goal=thing.position)
     position, gripper = reach(state, grasp.point, grasp.yaw, grasp.period, safe)
-    return Target(position, grasp.yaw, grasp.period, gripper, base_before(place, thing.position))
+    return Target(position, grasp.yaw, grasp.period, gripper, base_before(place, thing.position), goal=grasp.point)
 
 
 def nearest(state: PrivilegedState, name: str) -> ObjectState | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from saycan.place import Place
@@ -33,8 +35,9 @@ def place(state: PrivilegedState, name: str, where: str) -> Target:
     if held is None or held.name != name:
         return _leave(state, name, where)
     spot = free_spot(state, spot_place, held)
+    end = np.array([*spot, float(spot_place.center[2])])
     if state.robot_place != where:
-        return drive(state, base_before(spot_place, spot))
+        return replace(drive(state, base_before(spot_place, spot)), goal=end)
     below = float(state.ee_position[2]) - bottom_of(held)  # from the fingertips down to the thing's lowest point
     floor = spot_place.rim if spot_place.kind == "bin" else float(spot_place.center[2])
     rest = floor + DROP_HEIGHT.get(spot_place.kind, 0.0)
@@ -44,7 +47,7 @@ def place(state: PrivilegedState, name: str, where: str) -> Target:
     goal[2] += smoothstep(sideways, 0.012, 0.05) * max(safe - float(goal[2]), 0.0)
     gap = bottom_of(held) - rest
     gripper = smoothstep(float(np.hypot(gap, 0.3 * sideways)), 0.010, 0.005)
-    return Target(goal, gripper=gripper, base=base_before(spot_place, spot), ee_step=0.025)
+    return Target(goal, gripper=gripper, base=base_before(spot_place, spot), ee_step=0.025, goal=end)
 
 
 def put_down(state: PrivilegedState, name: str) -> Target:

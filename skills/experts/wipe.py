@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from saycan.privileged import PrivilegedState
@@ -23,15 +25,17 @@ def wipe(state: PrivilegedState, where: str) -> Target:
         clear = float(state.ee_position[2]) > safe - 0.08 or state.robot_place != where
         return Target(up, state.ee_yaw, gripper=0.0 if held else 1.0, terminate=clear)
     base = base_before(surface, spill.cells.mean(axis=0))
+    next_to_wipe = next_cells(spill.cells, held.position)
+    dirty = np.array([*next_to_wipe, float(surface.center[2])])
     if state.robot_place != where:
-        return drive(state, base)
-    to_do = next_cells(spill.cells, held.position) - held.position[:2]
+        return replace(drive(state, base), goal=dirty)
+    to_do = next_to_wipe - held.position[:2]
     gap = bottom_of(held) - float(surface.center[2])
     sideways = float(np.linalg.norm(to_do))
     low = smoothstep(gap, 0.06, 0.03)  # once down it stays down for the next cells; on the way it comes straight down
     height = SAFE_ABOVE * (low * smoothstep(sideways, 0.10, 0.20) + (1.0 - low) * smoothstep(sideways, 0.01, 0.05))
     goal = state.ee_position + np.array([*to_do, height - gap - PRESS])
-    return Target(goal, surface.dock[2] + 0.5 * np.pi, np.pi, 0.0, base, ee_step=0.03)
+    return Target(goal, surface.dock[2] + 0.5 * np.pi, np.pi, 0.0, base, ee_step=0.03, goal=dirty)
 
 
 def next_cells(cells: Vector, sponge: Vector) -> Vector:

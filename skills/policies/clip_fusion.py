@@ -155,7 +155,7 @@ class ClipFusion(nn.Module):
         """
         raw, asked, maps = self._fuse(inputs)
         mask, wanted = targets.mask, targets.actions
-        count = mask.sum().clamp(min=1)
+        going = mask * (wanted[..., _SWITCHES[-1]] < 0)  # a period that terminates moves nothing, whatever else it says
         motions = functional.smooth_l1_loss(
             raw[..., _MOTIONS].tanh(), wanted[..., _MOTIONS], reduction="none", beta=0.1
         ).mean(-1)
@@ -163,8 +163,8 @@ class ClipFusion(nn.Module):
             2 * raw[..., _SWITCHES], (wanted[..., _SWITCHES] + 1) / 2, reduction="none"
         ).mean(-1)
         found = {
-            "action": (motions * mask).sum() / count,
-            "switches": self.weights["switches"] * (switches * mask).sum() / count,
+            "action": (motions * going).sum() / going.sum().clamp(min=1),
+            "switches": self.weights["switches"] * (switches * mask).sum() / mask.sum().clamp(min=1),
         }
         seen = [pointing_loss(maps[name], points) for name, points in targets.points.items() if name in maps]
         if self.weights["pointing"] and seen:

@@ -25,6 +25,9 @@ from saycan.skills.policies.rt1.token_learner import TokenLearner
 from saycan.skills.policies.rt1.tokenizer import FilmEfficientNet, build_tokenizer
 from saycan.skills.policies.rt1.transformer import CausalTransformer
 
+TERMINATE = ACTION_SIZE - 1
+"""Its place in an action vector."""
+
 
 class RT1(nn.Module):
     """The policy network of RT-1; `RT1.paper` has its size, `RT1.small` one that trains on a laptop.
@@ -166,7 +169,10 @@ class RT1(nn.Module):
         logits = self.predict(tokens).float()
         wanted = around(targets.actions, self.spread, self.bins)  # (B, C, A, bins)
         entropy = -(wanted * logits.log_softmax(-1)).sum(-1)
-        found = {"action": (entropy.mean(-1) * targets.mask).sum() / targets.mask.sum().clamp(min=1)}
+        # A period that terminates moves nothing: what else is commanded in it says nothing.
+        counted = targets.mask[..., None].expand_as(entropy).clone()
+        counted[..., :TERMINATE] *= targets.actions[..., TERMINATE, None] < 0
+        found = {"action": (entropy * counted).sum() / counted.sum().clamp(min=1)}
         seen = [pointing_loss(maps[name][:, 0], points) for name, points in targets.points.items() if name in maps]
         if self.pointing and seen:
             found["pointing"] = self.pointing * torch.stack(seen).sum()
@@ -209,10 +215,11 @@ class Window:
 
     Args:
         network: In evaluation mode.
+        stride: Calls between two observations of the history, as in the data that it was trained on.
     """
 
-    def __init__(self, network: RT1) -> None:
-        self.network = network
+    def __init__(self, network: RT1, stride: int = 1) -> None:
+        self.network, self.stride = network, stride
         self._kept: list[Tensor] = []
 
     def reset(self) -> None:
@@ -233,5 +240,6 @@ class Window:
             inputs, images={name: x[:, -1:] for name, x in inputs.images.items()}, state=inputs.state[:, -1:]
         )
         tokens = self.network.tokens(newest)
-        self._kept = [*(self._kept or [tokens] * self.network.history), tokens][-self.network.history :]
-        return self.network.choose(torch.cat(self._kept, dim=1))
+        length = (self.network.history - 1) * self.stride + 1
+        self._kept = [*(self._kept or [tokens] * length), tokens][-length:]
+        return self.network.choose(torch.cat(self._kept[:: self.stride], dim=1))

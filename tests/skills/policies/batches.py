@@ -21,7 +21,8 @@ def batch(
         text=torch.randn(size, text, generator=g),
     )
     actions = torch.rand(size, chunk, 11, generator=g) * 2 - 1
-    actions[..., [6, 10]] = actions[..., [6, 10]].sign()
+    actions[..., 6] = actions[..., 6].sign()
+    actions[..., 10] = -1  # terminate: go on
     points = {
         name: torch.cat([torch.rand(size, 2, generator=g) * 2 - 1, torch.ones(size, 1)], dim=1) for name in CAMERAS
     }

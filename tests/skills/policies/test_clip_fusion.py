@@ -96,6 +96,16 @@ def test_auxiliary_losses_are_there_only_with_their_labels() -> None:
     assert set(network.losses(inputs, replace(targets, points={}, goal=None))) == {"action", "switches"}
 
 
+def test_what_is_commanded_while_terminating_does_not_count() -> None:
+    network = tiny().eval()
+    inputs, targets = batch(2, side=32)
+    ended, other = targets.actions.clone(), targets.actions.clone()
+    ended[0, 0, 10] = other[0, 0, 10] = 1
+    other[0, 0, :6] *= -1
+    one, two = (network.losses(inputs, replace(targets, actions=a))["action"] for a in (ended, other))
+    assert one == two != network.losses(inputs, targets)["action"]
+
+
 def test_only_actions_within_the_episode_count() -> None:
     network = tiny(chunk=2).eval()
     inputs, targets = batch(2, chunk=2, side=32)

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from saycan.errors import BadInputError, UnknownNameError
 from saycan.skills.policies.network import Inputs
+from saycan.skills.policies.rt1 import RT1, Window
 from saycan.skills.policies.rt1.bins import BINS, around, from_bins, to_bins
-from saycan.skills.policies.rt1.rt1 import RT1, Window
 from saycan.skills.policies.rt1.token_learner import TokenLearner
 from saycan.skills.policies.rt1.tokenizer import FilmEfficientNet
 from saycan.skills.policies.rt1.transformer import CausalTransformer
@@ -167,6 +167,16 @@ def test_only_actions_within_the_episode_count() -> None:
     assert network.actions(inputs).shape == (2, 2, 11)
 
 
+def test_what_is_commanded_while_terminating_does_not_count() -> None:
+    network = small(dropout=0.0).eval()
+    inputs, targets = batch(2, network.history, side=32)
+    ended, other = targets.actions.clone(), targets.actions.clone()
+    ended[0, 0, 10] = other[0, 0, 10] = 1
+    other[0, 0, :6] *= -1
+    one, two = (network.losses(inputs, replace(targets, actions=a))["action"] for a in (ended, other))
+    assert one == two != network.losses(inputs, targets)["action"]
+
+
 def test_the_pointing_loss_is_there_only_with_points() -> None:
     network = small()
     inputs, targets = batch(2, network.history)
@@ -175,16 +185,17 @@ def test_the_pointing_loss_is_there_only_with_points() -> None:
     assert set(small(pointing=0.0).losses(inputs, targets)) == {"action"}
 
 
-def test_a_window_gives_the_same_actions_as_the_whole_history() -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_window_gives_the_same_actions_as_the_whole_history(stride: int) -> None:
     network = small().eval()
     inputs, _ = batch(1, 7)
 
     def steps(a: int, b: int) -> Inputs:
         return Inputs({n: x[:, a:b] for n, x in inputs.images.items()}, inputs.state[:, a:b], inputs.text)
 
-    window = Window(network)
+    window = Window(network, stride)
     for t in range(7):
-        before = [max(0, t - k) for k in reversed(range(network.history))]
+        before = [max(0, t - k * stride) for k in reversed(range(network.history))]
         whole = Inputs({n: x[:, before] for n, x in inputs.images.items()}, inputs.state[:, before], inputs.text)
         with torch.no_grad():
             assert torch.equal(window.actions(steps(t, t + 1)), network.actions(whole))

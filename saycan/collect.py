@@ -1,0 +1,155 @@
+"""Collecting data with all cores: shards of seeded scenes, each made by one process, each made once."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saycan.errors import SceneError
+
+if TYPE_CHECKING:
+    from saycan.skills.data.collect import Plan
+
+SCENES_PER_SHARD = 32
+
+
+@dataclass(frozen=True)
+class Work:
+    """One shard: where it goes, which scenes, how.
+
+    Attributes:
+        path: The file.
+        first, count: Its scenes.
+        plan: See `saycan.skills.data.collect.Plan`.
+        policy: Name of the policy that acts, or "experts".
+        image_size: Pixels.
+        scenes: How scenes are drawn: "frozen", or a variation of the kitchen.
+    """
+
+    path: Path
+    first: int
+    count: int
+    plan: Plan
+    policy: str
+    image_size: int
+    scenes: str
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What is in a data set or a part of it.
+
+    Attributes:
+        scenes, episodes, frames, successes: Counts.
+        by_verb: Verb to number of episodes.
+    """
+
+    scenes: int = 0
+    episodes: int = 0
+    frames: int = 0
+    successes: int = 0
+    by_verb: Counter[str] | None = None
+
+    def __add__(self, other: Collected) -> Collected:
+        return Collected(
+            self.scenes + other.scenes,
+            self.episodes + other.episodes,
+            self.frames + other.frames,
+            self.successes + other.successes,
+            (self.by_verb or Counter()) + (other.by_verb or Counter()),
+        )
+
+
+def collect(
+    folder: Path,
+    scenes: int,
+    plan: Plan,
+    *,
+    policy: str = "experts",
+    image_size: int = 64,
+    variation: str = "frozen",
+    workers: int | None = None,
+    progress: Callable[[Collected], object] = lambda part: None,
+) -> Collected:
+    """Make a data set; shards that are there already are left as they are.
+
+    Args:
+        folder: Where the shards go.
+        scenes: How many scenes, from `plan.first` on.
+        plan: See `saycan.skills.data.collect.Plan`.
+        policy: Name of the policy that acts (`saycan.compose.make_policy`), or "experts".
+        image_size: Pixels of the cameras.
+        variation: How scenes are drawn.
+        workers: Processes; None is one a core.
+        progress: Told about each shard, those that were there already first.
+
+    Returns:
+        Counts of what was made now.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    works = []
+    for first in range(0, scenes, SCENES_PER_SHARD):
+        count = min(SCENES_PER_SHARD, scenes - first)
+        path = folder / f"shard_{plan.first + first:07d}.hdf5"
+        work = Work(path, first, count, plan, policy, image_size, variation)
+        if path.exists():
+            progress(Collected(scenes=count))
+        else:
+            works.append(work)
+    made = Collected()
+    with ProcessPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        futures = [pool.submit(make_shard, work) for work in works]
+        try:
+            for future in as_completed(futures):
+                part = future.result()
+                made += part
+                progress(part)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+    return made
+
+
+def make_shard(work: Work) -> Collected:
+    """Make one shard in this process."""
+    from saycan.compose import default_library, distribution_version, make_policy, make_robot, sample_scene
+    from saycan.gate import Gate
+    from saycan.skills.data.collect import about, collect_scene
+    from saycan.skills.data.store import write_shard
+
+    library = default_library(make_robot("kitchen", cameras=()))
+    assert library is not None
+
+    def robot_in_scene(skill: Any, number: int) -> Any:
+        scene = sample_scene(skill, number, "training", work.scenes)
+        return Gate(make_robot("kitchen", scene=scene, image_size=work.image_size)), scene.describe()
+
+    actor = None
+    if work.policy != "experts":
+        import torch
+
+        torch.set_num_threads(1)
+        actor = lambda robot: make_policy(work.policy, robot)  # noqa: E731
+    made = Collected(scenes=work.count)
+
+    def episodes() -> Any:
+        nonlocal made
+        for number in range(work.first, work.first + work.count):
+            try:
+                for episode in collect_scene(number, work.plan, library, robot_in_scene, actor, work.policy):
+                    verbs = Counter({episode.skill.verb: 1})
+                    made += Collected(0, 1, len(episode), int(episode.success), verbs)
+                    yield episode
+            except SceneError:  # a thing that slips out of the fingers before anything began
+                continue
+
+    versions = {name: version(name) for name in ("saycan-robotics", "mujoco", "numpy")}
+    write_shard(work.path, episodes(), about(library, work.plan, versions, distribution_version()))
+    return made

@@ -1,0 +1,119 @@
+"""Trained networks as files: safetensors, whose metadata say how to build what the tensors belong to.
+
+network/...    the weights
+scaling/...    low, high, mean, scale (`saycan.skills.policies.scaling`)
+sentences      (N, E) float16, embeddings of the phrases that stand in the metadata
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saycan.errors import BadInputError
+from saycan.skills.policies.scaling import Scaling
+from saycan.skills.sentences import Sentences
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FORMAT = "saycan-checkpoint-1"
+
+NETWORKS = {
+    "bcz": "saycan.skills.policies.bcz:BCZ",
+    "rt1": "saycan.skills.policies.rt1:RT1",
+    "clip-fusion": "saycan.skills.policies.clip_fusion:ClipFusion",
+    "value": "saycan.skills.values.network:ValueNetwork",
+}
+"""Name of a network to its class; a checkpoint names one of them and no code."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What a file holds.
+
+    Attributes:
+        kind: One of `NETWORKS`.
+        config: What the network is built with.
+        network: It, in evaluation mode.
+        scaling, sentences: What goes with it.
+        about: Plain facts: data, seeds, steps, results.
+    """
+
+    kind: str
+    config: Mapping[str, Any]
+    network: nn.Module
+    scaling: Scaling
+    sentences: Sentences
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
+    """A new network. Raises BadInputError for an unknown kind."""
+    if kind not in NETWORKS:
+        raise BadInputError(f"unknown network {kind!r}; valid: {', '.join(NETWORKS)}")
+    module, _, name = NETWORKS[kind].partition(":")
+    network: nn.Module = getattr(importlib.import_module(module), name)(**config)
+    return network
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a file; an existing one is replaced at once or not at all."""
+    from safetensors.numpy import save_file
+
+    tensors = {
+        f"network/{name}": tensor.detach().cpu().float().numpy().copy()
+        for name, tensor in checkpoint.network.state_dict().items()
+    }
+    for name in ("low", "high", "mean", "scale"):
+        tensors[f"scaling/{name}"] = np.ascontiguousarray(getattr(checkpoint.scaling, name), np.float32)
+    tensors["sentences"] = checkpoint.sentences.vectors.astype(np.float16)
+    metadata = {
+        "format": FORMAT,
+        "kind": checkpoint.kind,
+        "config": json.dumps(dict(checkpoint.config)),
+        "phrases": json.dumps(checkpoint.sentences.phrases),
+        "embedding": checkpoint.sentences.name,
+        "about": json.dumps(dict(checkpoint.about)),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    save_file(tensors, unfinished, metadata)
+    unfinished.replace(path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a file. Raises BadInputError when it is not one, or when it does not fit the code."""
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise BadInputError(f"{path} is no checkpoint of this version ({FORMAT}); train one: saycan train")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+    except (OSError, SafetensorError) as error:
+        raise BadInputError(f"{path} cannot be read as a checkpoint: {error}") from error
+    kind, config = metadata["kind"], json.loads(metadata["config"])
+    network = build(kind, config)
+    weights = {
+        name.removeprefix("network/"): torch.from_numpy(array)
+        for name, array in tensors.items()
+        if name.startswith("network/")
+    }
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BadInputError(f"{path} does not fit its network {kind!r}: {error}") from error
+    network.eval().requires_grad_(False)
+    low, high, mean, scale = (tensors[f"scaling/{name}"] for name in ("low", "high", "mean", "scale"))
+    sentences = Sentences(json.loads(metadata["phrases"]), tensors["sentences"], name=metadata["embedding"])
+    about = json.loads(metadata["about"])
+    return Checkpoint(kind, config, network, Scaling(low, high, mean, scale), sentences, about)

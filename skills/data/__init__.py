@@ -1,0 +1,1 @@
+"""Demonstrations and rollouts: how they are made, stored and read."""

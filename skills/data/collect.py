@@ -1,0 +1,132 @@
+"""Making data sets: which skills in which scenes, acted by whom, several skills in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from saycan.gate import Gate
+from saycan.library import SkillLibrary
+from saycan.policy import Policy
+from saycan.skill import Skill
+from saycan.skills.data.episode import Episode
+from saycan.skills.data.noise import Noise
+from saycan.skills.data.rollout import roll_out
+from saycan.skills.kitchen import held_out
+
+SHARES: Mapping[str, float] = {
+    "pick up": 0.36, "place": 0.20, "put down": 0.08, "wipe": 0.10, "trash": 0.06, "bring": 0.07, "open": 0.045,
+    "close": 0.045, "go to": 0.02, "find": 0.02,
+}  # fmt: skip
+"""Verb to the share of the scenes that begin with it: the harder, the more."""
+
+IN_A_ROW = 3
+"""Most skills that are attempted one after the other in one scene: the later ones begin as the earlier ones end."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a data set is made.
+
+    Attributes:
+        first: Number of the first scene; scenes with other numbers share nothing.
+        held_out: Whether combinations that training must not see are attempted too (for measuring only).
+        noise: Largest level of `Noise`; a third of the episodes has none.
+        every: A row is kept every so many periods, and the last one always: neighbours differ little, and pictures cost
+            more than physics.
+        takeover: Whether the expert takes over from the policy in mid-skill (`roll_out`); else the policy acts alone.
+        shares: Verb to share of the scenes.
+        in_a_row: Most skills in one scene.
+    """
+
+    first: int = 0
+    held_out: bool = False
+    noise: float = 1.2
+    every: int = 3
+    takeover: bool = True
+    shares: Mapping[str, float] = None  # type: ignore[assignment]
+    in_a_row: int = IN_A_ROW
+
+    def __post_init__(self) -> None:
+        if self.shares is None:
+            object.__setattr__(self, "shares", SHARES)
+
+
+def collect_scene(
+    number: int,
+    plan: Plan,
+    library: SkillLibrary,
+    make_robot: Callable[[Skill, int], tuple[Gate, str]],
+    policy: Callable[[Gate], Policy] | None = None,
+    name: str = "experts",
+) -> Iterator[Episode]:
+    """The episodes of one scene; everything in them follows from its number.
+
+    Args:
+        number: Which scene.
+        plan: See `Plan`.
+        library: The skills.
+        make_robot: (skill, number) to a gated robot in a scene in which the skill can be done, and the scene in words.
+        policy: Makes the policy that acts; None lets the expert act.
+        name: What it is called.
+    """
+    rng = np.random.default_rng([7, plan.first + number])
+    skills = tuple(skill for skill in library if skill.verb != "done")
+    skill = _first(skills, plan, rng)
+    robot, scene = make_robot(skill, plan.first + number)
+    actor = None if policy is None else policy(robot)
+    try:
+        for _ in range(plan.in_a_row):
+            level = 0.0 if rng.random() < 1 / 3 else float(rng.uniform(0.2, plan.noise))
+            takeover = int(rng.integers(0, 60)) if plan.takeover and actor is not None else None
+            episode = roll_out(
+                robot, skill, skills, noise=Noise(level, rng), policy=actor, name=name, takeover=takeover,
+                every=plan.every, seed=plan.first + number, scene=scene,
+            )  # fmt: skip
+            yield episode
+            following = _next(skills, episode, plan, rng)
+            if following is None:
+                return
+            skill = following
+    finally:
+        robot.close()
+
+
+def _first(skills: tuple[Skill, ...], plan: Plan, rng: np.random.Generator) -> Skill:
+    verbs = [*plan.shares]
+    weights = np.array([plan.shares[verb] for verb in verbs])
+    verb = verbs[int(rng.choice(len(verbs), p=weights / weights.sum()))]
+    return _draw([skill for skill in skills if skill.verb == verb and (plan.held_out or not held_out(skill))], rng)
+
+
+def _next(skills: tuple[Skill, ...], episode: Episode, plan: Plan, rng: np.random.Generator) -> Skill | None:
+    """A skill that can be done now, by verb first; driving about seldom."""
+    able = [skill for skill, possible in zip(skills, episode.possible[-1], strict=True) if possible]
+    able = [skill for skill in able if plan.held_out or not held_out(skill)]
+    verbs = [verb for verb in dict.fromkeys(skill.verb for skill in able) if verb in plan.shares]
+    if not verbs:
+        return None
+    weights = np.array([plan.shares[verb] for verb in verbs])
+    verb = verbs[int(rng.choice(len(verbs), p=weights / weights.sum()))]
+    return _draw([skill for skill in able if skill.verb == verb], rng)
+
+
+def _draw(skills: list[Skill], rng: np.random.Generator) -> Skill:
+    return skills[int(rng.integers(len(skills)))]
+
+
+def about(library: SkillLibrary, plan: Plan, versions: Mapping[str, str], distribution: int) -> dict[str, Any]:
+    """What a shard says about itself."""
+    return {
+        "env_name": "saycan kitchen",
+        "type": 0,
+        "env_kwargs": {},
+        "distribution": distribution,
+        "versions": dict(versions),
+        "first": plan.first,
+        "noise": plan.noise,
+        "phrases": [skill.phrase for skill in library if skill.verb != "done"],
+    }

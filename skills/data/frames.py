@@ -1,0 +1,172 @@
+"""The rows of many episodes as flat arrays in memory, which is what training draws from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.errors import BadInputError
+from saycan.skill import Skill
+from saycan.skills.data.episode import Episode
+from saycan.skills.data.store import read_shard, shards
+from saycan.skills.features import state_features
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """N rows of E episodes; an episode's rows lie one after the other.
+
+    Attributes:
+        images: Camera name to (N, H, W, 3) uint8.
+        state: (N, P) float32, `saycan.skills.features`, not standardised.
+        actions: (N, 11) float32, the label, in m, rad and shares.
+        points: Camera name to (N, 3) float32, where the goal appears.
+        goal: (N, 3) float32, the goal from the end effector in the base frame, m; NaN where there is none.
+        episode: (N,) int32, index of the episode.
+        end: (N,) int64, row of the episode's last observation.
+        where: (N, C, K, 3) float16, where each of the K named things appears to each camera; not seen where there is
+            none of it. Of several the one nearest to the hand.
+        things: Names of the K things.
+        possible, done: (N, ceil(S / 8)) uint8, packed bits for the S phrases.
+        base: (N, 3) float32, base pose.
+        skills: (E,) the skill of each episode.
+        success, terminated: (E,) bool.
+        source: (E,) who acted.
+        seeds: (E,) number of the scene.
+        phrases: The S phrases.
+        places: (E,) maps.
+    """
+
+    images: Mapping[str, NDArray[np.uint8]]
+    state: Float
+    actions: Float
+    points: Mapping[str, Float]
+    goal: Float
+    episode: NDArray[np.int32]
+    end: NDArray[np.int64]
+    where: NDArray[np.float16]
+    things: tuple[str, ...]
+    possible: NDArray[np.uint8]
+    done: NDArray[np.uint8]
+    base: Float
+    skills: tuple[Skill, ...]
+    success: NDArray[np.bool_]
+    terminated: NDArray[np.bool_]
+    source: tuple[str, ...]
+    seeds: NDArray[np.int64]
+    phrases: tuple[str, ...]
+    places: tuple[Mapping[str, object], ...]
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+    def holds(self, mask: NDArray[np.uint8], rows: NDArray[np.int64], phrases: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(R,) whether `mask` (possible or done) holds in each row for the phrase with that index."""
+        return np.asarray(mask[rows, phrases >> 3] >> (7 - (phrases & 7)) & 1, bool)
+
+
+def load(
+    folders: Path | Iterable[Path],
+    keep: Callable[[Episode], bool] = lambda episode: True,
+    limit: int | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> Frames:
+    """Read data sets into memory, about 25 kB a row at 64 pixels.
+
+    Args:
+        folders: Data sets, or single shards.
+        keep: Which episodes.
+        limit: At most so many episodes.
+        progress: Told (shards read, shards in all).
+
+    Raises BadInputError when no episode is left, or when the sets were made with different phrases or cameras.
+    """
+    files = [file for folder in ([folders] if isinstance(folders, Path) else folders) for file in shards(folder)]
+    episodes: list[Episode] = []
+    for number, file in enumerate(files):
+        episodes += [episode for episode in read_shard(file) if keep(episode)]
+        progress(number + 1, len(files))
+        if limit is not None and len(episodes) >= limit:
+            episodes = episodes[:limit]
+            break
+    if not episodes:
+        raise BadInputError(f"no episode to learn from in {', '.join(map(str, files[:3]))}; collect more")
+    if any(episode.phrases != episodes[0].phrases for episode in episodes):
+        raise BadInputError("these data sets were made with different skill libraries; collect them with one")
+    return flatten(episodes)
+
+
+def flatten(episodes: list[Episode]) -> Frames:
+    """The rows of episodes, one after the other; the episodes' own images are let go on the way."""
+    lengths = np.array([len(episode) for episode in episodes])
+    ends = np.cumsum(lengths) - 1
+    index = np.repeat(np.arange(len(episodes)), lengths)
+    cameras = [name.removesuffix("_image") for name in episodes[0].observations if name.endswith("_image")]
+    things = tuple(sorted({name for episode in episodes for name in episode.objects}))
+    images = {}
+    for camera in cameras:
+        first = episodes[0].observations[f"{camera}_image"]
+        stacked = np.empty((int(lengths.sum()), *first.shape[1:]), np.uint8)
+        for episode, end, length in zip(episodes, ends, lengths, strict=True):
+            stacked[end + 1 - length : end + 1] = episode.observations[f"{camera}_image"]
+        images[camera] = stacked
+    return Frames(
+        images=images,
+        state=_stack(state_features(e.observations, e.skill, e.places) for e in episodes),
+        actions=_stack(e.actions for e in episodes),
+        points={camera: _stack(e.labels[f"{camera}_point"] for e in episodes) for camera in cameras},
+        goal=_stack(_goal_from_hand(e) for e in episodes),
+        episode=index.astype(np.int32),
+        end=ends[index],
+        where=np.concatenate([_where(e, things) for e in episodes]),
+        things=things,
+        possible=np.packbits(np.concatenate([e.possible for e in episodes]), axis=1),
+        done=np.packbits(np.concatenate([e.done for e in episodes]), axis=1),
+        base=_stack(np.asarray(e.observations["base_pose"], np.float32) for e in episodes),
+        skills=tuple(e.skill for e in episodes),
+        success=np.array([e.success for e in episodes]),
+        terminated=np.array([e.terminated for e in episodes]),
+        source=tuple(e.source for e in episodes),
+        seeds=np.array([e.seed for e in episodes]),
+        phrases=episodes[0].phrases,
+        places=tuple(e.places for e in episodes),
+    )
+
+
+def _stack(arrays: Iterable[Float]) -> Float:
+    return np.concatenate([*arrays]).astype(np.float32)
+
+
+def _goal_from_hand(episode: Episode) -> Float:
+    """(T, 3) the goal in the base frame, counted from the end effector."""
+    base = np.asarray(episode.observations["base_pose"], np.float64)
+    offset = episode.labels["goal"].astype(np.float64) - np.column_stack([base[:, :2], np.zeros(len(base))])
+    cos, sin = np.cos(base[:, 2]), np.sin(base[:, 2])
+    x, y = cos * offset[:, 0] + sin * offset[:, 1], cos * offset[:, 1] - sin * offset[:, 0]
+    hand = np.asarray(episode.observations["ee_position"], np.float64)
+    return (np.stack([x, y, offset[:, 2]], axis=1) - hand).astype(np.float32)
+
+
+def _where(episode: Episode, things: tuple[str, ...]) -> NDArray[np.float16]:
+    """(T, C, K, 3) where each named thing appears."""
+    cameras, objects = episode.labels["cameras"], episode.labels["objects"]  # (T, C, 13), (T, O, 4)
+    length, count = cameras.shape[:2]
+    found = np.zeros((length, count, len(things), 3), np.float16)
+    if not episode.objects:
+        return found
+    rotation = cameras[:, :, 3:12].reshape(length, count, 3, 3)
+    offset = objects[:, None, :, :3] - cameras[:, :, None, :3]  # (T, C, O, 3)
+    right, up, back = np.moveaxis(np.einsum("tcoi,tcij->tcoj", offset, rotation), -1, 0)
+    depth = np.where(back < -1e-6, -back, np.inf) * np.tan(0.5 * cameras[:, :, None, 12])
+    x, y = right / depth, -up / depth
+    seen = (back < -1e-6) & (np.abs(x) <= 1) & (np.abs(y) <= 1)
+    distance = np.linalg.norm(offset[:, -1], axis=-1).mean(axis=0)  # from the last camera, the one on the hand
+    for index in np.argsort(-distance):  # the nearest is written last
+        found[:, :, things.index(episode.objects[index])] = np.stack([x, y, seen], axis=-1)[:, :, index]
+    return found

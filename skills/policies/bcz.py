@@ -1,0 +1,233 @@
+"""BC-Z: a ResNet whose feature maps a sentence modulates, read out to actions (Jang et al. 2022, arXiv:2202.02005).
+
+Two read-outs: "average" is the paper's, global average pooling. It tells what is there and hardly where; the default,
+"keypoints", is the spatial softmax of Levine et al. 2016 (arXiv:1504.00702): every channel of attention becomes the
+expected position (x, y) of its softmax, and what the first `looks` of them look at is pooled by the same attention:
+
+    a_k = softmax(w_k * f / tau),   p_k = sum_ij a_k[i, j] (x_j, y_i),   v_k = sum_ij a_k[i, j] f[:, i, j].
+
+Attention 0 of every camera can be taught to point at the goal of the skill (`Targets.points`), a label that is free in
+simulation and not needed at run time. Without it a policy finds out slowly, or never, that the sentence matters.
+
+The published network: ResNet-18, a chunk of ten actions, global average pooling: `BCZ.paper()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from saycan.action import ACTION_SIZE
+from saycan.skills.features import STATE
+from saycan.skills.policies.film import FiLM
+from saycan.skills.policies.network import Inputs, Targets
+
+GRIPPER, TERMINATE = 6, 10
+"""Places in an action vector."""
+
+WEIGHTS = (1.0, 1.0, 1.0, 0.5, 0.5, 1.0, 0.5, 1.0, 1.0, 1.0)
+"""Of the Huber loss of each channel but terminate: end effector 6, gripper, base 3."""
+
+HUBER = 0.05
+"""Error, in units of the scaled action, from which the loss grows linearly."""
+
+POINTING, GOAL, ENDING = 0.05, 0.2, 0.05
+"""Weights of the auxiliary losses and of the loss of terminate."""
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions with a skip, FiLM after the second normalisation: x + FiLM(norm(conv(relu(...))))."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, text: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.GroupNorm(8, outputs)
+        self.second = nn.Conv2d(outputs, outputs, 3, 1, dilation, dilation, bias=False)
+        self.norm2 = nn.GroupNorm(8, outputs)
+        self.film = FiLM(text, outputs)
+        same = stride == 1 and inputs == outputs
+        self.skip = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x: Tensor, text: Tensor) -> Tensor:
+        """(N, inputs, H, W), (N, E) to (N, outputs, H / stride, W / stride)."""
+        y = functional.relu(self.norm1(self.first(x)))
+        y = self.film(self.norm2(self.second(y)), text)
+        return functional.relu(self.skip(x) + y)
+
+
+class Eye(nn.Module):
+    """One camera's network: stem, stages of FiLM blocks, read-out.
+
+    Args:
+        text: E.
+        stem: Channels of the first convolution, 5x5 with stride 2.
+        stages: (channels, blocks, stride) of each stage, and the dilation of its blocks' second convolutions if not 1:
+            a wider look at no cost.
+        keypoints: K attention maps; 0 for global average pooling.
+        looks: How many of them also say what is there.
+    """
+
+    def __init__(
+        self, text: int, stem: int, stages: Sequence[Sequence[int]], keypoints: int, looks: int, pool: bool = False
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, stem, 7 if pool else 5, 2, 3 if pool else 2)
+        self.pool = nn.MaxPool2d(3, 2, 1) if pool else nn.Identity()
+        blocks, channels = [], stem
+        for outputs, count, stride, *dilation in stages:
+            for index in range(count):
+                blocks.append(Block(channels, outputs, stride if index == 0 else 1, text, *dilation))
+                channels = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.attention = nn.Conv2d(channels, keypoints, 1) if keypoints else None
+        self.looks = looks
+        self.size = keypoints * 3 + looks * channels if keypoints else channels
+
+    def forward(self, pixels: Tensor, text: Tensor) -> tuple[Tensor, Tensor | None]:
+        """(N, 3, H, W) in [-1, 1], (N, E) to features (N, size) and the logits of attention 0, (N, h, w)."""
+        x = self.pool(functional.relu(self.stem(pixels)))
+        for block in self.blocks:
+            x = block(x, text)
+        if self.attention is None:
+            return x.mean(dim=(2, 3)), None
+        n, height, width = x.shape[0], x.shape[2], x.shape[3]
+        logits = self.attention(x).flatten(2)  # (N, K, h w)
+        weights = logits.softmax(dim=-1)
+        grid = _grid(height, width, x)
+        points = weights @ grid  # (N, K, 2)
+        peak = weights.amax(dim=-1)  # (N, K): how sure
+        seen = weights[:, : self.looks] @ x.flatten(2).transpose(1, 2)  # (N, looks, channels)
+        features = torch.cat([points.flatten(1), peak, seen.flatten(1)], dim=1)
+        return features, logits[:, 0].view(n, height, width)
+
+
+class BCZ(nn.Module):
+    """A `saycan.skills.policies.network.PolicyNetwork`.
+
+    Args:
+        cameras: Their names; each has an eye of its own.
+        text: E, numbers of a sentence embedding.
+        state: P, numbers of proprioception; 0 leaves it out.
+        stem, stages, keypoints, looks, pool: See `Eye`.
+        hidden: Width of the perceptron behind the eyes.
+        sentence: Width that the embedding is projected to.
+        history: T; images of the past are stacked behind the eyes.
+        chunk: C.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[str] = ("head", "wrist"),
+        text: int = 640,
+        state: int = STATE,
+        stem: int = 24,
+        stages: Sequence[Sequence[int]] = ((48, 1, 2, 2),),
+        keypoints: int = 16,
+        looks: int = 2,
+        pool: bool = False,
+        hidden: int = 256,
+        sentence: int = 96,
+        history: int = 1,
+        chunk: int = 1,
+    ) -> None:
+        super().__init__()
+        self._config = {
+            "cameras": list(cameras), "text": text, "state": state, "stem": stem, "stages": [list(s) for s in stages],
+            "keypoints": keypoints, "looks": looks, "pool": pool, "hidden": hidden, "sentence": sentence,
+            "history": history, "chunk": chunk,
+        }  # fmt: skip
+        self.history, self.chunk, self._cameras = history, chunk, tuple(cameras)
+        self.sentence = nn.Sequential(nn.Linear(text, sentence), nn.ReLU())
+        self.eyes = nn.ModuleDict({name: Eye(sentence, stem, stages, keypoints, looks, pool) for name in cameras})
+        seen = sum(eye.size for eye in self.eyes.values())  # type: ignore[misc]
+        self.body = nn.Sequential(
+            nn.Linear(history * (int(seen) + state) + sentence, hidden), nn.LayerNorm(hidden), nn.ReLU(),
+            nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.ReLU(),
+        )  # fmt: skip
+        self.head = nn.Linear(hidden, chunk * ACTION_SIZE)
+        self.goal = nn.Linear(hidden, 3)
+
+    @classmethod
+    def paper(cls, cameras: Sequence[str] = ("head",), text: int = 512) -> BCZ:
+        """The published sizes: ResNet-18 (stages of 64, 128, 256, 512 channels, two blocks each), ten actions."""
+        stages = ((64, 2, 1), (128, 2, 2), (256, 2, 2), (512, 2, 2))
+        return cls(cameras, text, state=0, stem=64, stages=stages, keypoints=0, pool=True, sentence=256, chunk=10)
+
+    def config(self) -> dict[str, Any]:
+        """What it was made with: `BCZ(**config)` makes another."""
+        return self._config
+
+    def forward(self, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Raw actions (B, C, A), each camera's logits of attention 0 (B, h, w) in the newest image, goal (B, 3)."""
+        text = self.sentence(inputs.text)
+        batch = text.shape[0]
+        features, logits = [], {}
+        for name in self._cameras:
+            images = inputs.images[name]
+            steps = images.shape[1]
+            pixels = images.flatten(0, 1).float().div(127.5).sub(1.0)
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            seen, attention = self.eyes[name](pixels, text.repeat_interleave(steps, dim=0))
+            features.append(seen.view(batch, -1))
+            if attention is not None:
+                logits[name] = attention.view(batch, steps, *attention.shape[1:])[:, -1]
+        if inputs.state.shape[-1] and self._config["state"]:
+            features.append(inputs.state.flatten(1))
+        hidden = self.body(torch.cat([*features, text], dim=1))
+        return self.head(hidden).view(batch, self.chunk, ACTION_SIZE), logits, self.goal(hidden)
+
+    def losses(self, inputs: Inputs, targets: Targets) -> dict[str, Tensor]:
+        """Huber loss of the actions, cross-entropy of terminate, of pointing, Huber loss of the goal's position."""
+        raw, logits, goal = self(inputs)
+        wanted, mask = targets.actions, targets.mask
+        weights = raw.new_tensor(WEIGHTS)
+        moves = functional.huber_loss(raw[..., :TERMINATE], wanted[..., :TERMINATE], reduction="none", delta=HUBER)
+        going = mask * (wanted[..., TERMINATE] < 0)  # what is commanded while terminating moves nothing
+        losses = {
+            "action": ((moves * weights).sum(-1) * going).sum() / going.sum().clamp(min=1) / HUBER,
+            "terminate": ENDING * _mean(
+                functional.binary_cross_entropy_with_logits(
+                    raw[..., TERMINATE], (wanted[..., TERMINATE] > 0).float(), reduction="none"
+                ), mask,
+            ),
+        }  # fmt: skip
+        if targets.points and logits:
+            losses["pointing"] = POINTING * sum(
+                (pointing_loss(logits[name], point) for name, point in targets.points.items()), raw.new_zeros(())
+            )
+        if targets.goal is not None:
+            known = targets.goal.isfinite().all(dim=1).float()
+            error = functional.huber_loss(goal, targets.goal.nan_to_num(), reduction="none", delta=0.1).sum(-1)
+            losses["goal"] = GOAL * _mean(error, known)
+        return losses
+
+    def actions(self, inputs: Inputs) -> Tensor:
+        """(B, C, A) in [-1, 1]; terminate is positive where it is likelier than not."""
+        raw = self(inputs)[0]
+        return torch.cat([raw[..., :TERMINATE].clamp(-1, 1), torch.tanh(raw[..., TERMINATE:] / 2)], dim=-1)
+
+
+def pointing_loss(logits: Tensor, point: Tensor) -> Tensor:
+    """Cross-entropy of an attention map (B, h, w) towards a point (B, 3), shared by the four cells around it."""
+    _, height, width = logits.shape
+    x, y = (point[:, 0] + 1) / 2 * width - 0.5, (point[:, 1] + 1) / 2 * height - 0.5
+    columns = (1 - (torch.arange(width, device=x.device) - x[:, None]).abs()).clamp(min=0)  # (B, w)
+    rows = (1 - (torch.arange(height, device=y.device) - y[:, None]).abs()).clamp(min=0)
+    target = (rows[:, :, None] * columns[:, None, :]).flatten(1)
+    target = target / target.sum(dim=1, keepdim=True).clamp(min=1e-6)
+    return _mean(-(target * logits.flatten(1).log_softmax(dim=1)).sum(dim=1), point[:, 2])
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1)
+
+
+def _grid(height: int, width: int, like: Tensor) -> Tensor:
+    """(h w, 2) x and y of the cells' middles in [-1, 1]."""
+    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
+    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
+    return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).reshape(-1, 2)

@@ -1,0 +1,168 @@
+"""Behaviour cloning: which rows a policy learns from, and how a batch of them is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from saycan.skills.data.frames import Frames
+from saycan.skills.kitchen import held_out
+from saycan.skills.policies.network import Inputs, Targets
+from saycan.skills.policies.scaling import Scaling
+from saycan.skills.sentences import Sentences, wordings
+
+SHARES: Mapping[str, float] = {
+    "pick up": 0.42, "place": 0.18, "put down": 0.08, "wipe": 0.12, "trash": 0.05, "bring": 0.06, "open": 0.04,
+    "close": 0.04, "go to": 0.01,
+}  # fmt: skip
+"""Verb to its share of the rows drawn. "find" is missing: nobody can learn where a thing is that is out of sight."""
+
+DRIVING, DECISIVE = 0.3, 3.0
+"""Weights of a row in which the base is on its way, and of one in which the fingers move or the skill ends."""
+
+GAIN, OFFSET = 0.12, 0.04
+"""Largest change of a picture's contrast and of its channels' brightness, for training."""
+
+CANONICAL = 0.5  # share of the rows that come with the library's own phrase; the others with another wording
+
+
+def row_weights(frames: Frames) -> NDArray[np.float64]:
+    """(N,) how likely each row is to be drawn; rows that nothing can be learned from weigh 0."""
+    verbs = np.array([skill.verb for skill in frames.skills])[frames.episode]
+    weights = np.ones(len(frames))
+    far = np.linalg.norm(frames.actions[:, 7:9], axis=1) > 0.02
+    turning = np.abs(frames.actions[:, 9]) > 0.04
+    weights[far | turning] = DRIVING
+    moving = (frames.actions[:, 6] > 0.05) & (frames.actions[:, 6] < 0.95)
+    ending = frames.actions[:, 10] > 0.5
+    weights[moving | ending] = DECISIVE
+    phrases = {phrase: index for index, phrase in enumerate(frames.phrases)}
+    own = np.array([phrases[skill.phrase] for skill in frames.skills])[frames.episode]
+    done = frames.holds(frames.done, np.arange(len(frames)), own)
+    weights[ending & ~done] = 0.0  # the expert gave up
+    unseen = np.array([held_out(skill) for skill in frames.skills])[frames.episode]
+    weights[unseen] = 0.0
+    for verb in {*verbs.tolist()}:
+        mine = verbs == verb
+        total = weights[mine].sum()
+        weights[mine] *= SHARES.get(verb, 0.0) / total if total else 0.0
+    return np.asarray(weights / weights.sum())
+
+
+class PolicyBatches:
+    """Draws batches for behaviour cloning.
+
+    Args:
+        frames: The rows.
+        scaling: Of actions and proprioception.
+        sentences: Embeds the wordings.
+        history, chunk: Of the network.
+        rows: Which rows to draw from, None for all; the weights decide between them.
+        augment: Whether pictures change in contrast and tint, and phrases in wording.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        scaling: Scaling,
+        sentences: Sentences,
+        history: int = 1,
+        chunk: int = 1,
+        rows: NDArray[np.int64] | None = None,
+        augment: bool = True,
+    ) -> None:
+        self._frames, self._history, self._chunk, self._augment = frames, history, chunk, augment
+        self._rows = np.arange(len(frames)) if rows is None else rows
+        weights = row_weights(frames)[self._rows]
+        self._cumulative = np.cumsum(weights / weights.sum())
+        self._state = scaling.standardise(frames.state)
+        self._actions = scaling.scale_actions(frames.actions)
+        names = wordings({skill.phrase: skill for skill in frames.skills}.values())
+        self._texts = {phrase: sentences.embed(texts) for phrase, texts in names.items()}
+        self._first = np.searchsorted(frames.episode, np.arange(len(frames.skills)))
+
+    def draw(self, rng: np.random.Generator, size: int, device: str = "cpu") -> tuple[Inputs, Targets]:
+        """A batch of random rows."""
+        rows = self._rows[np.searchsorted(self._cumulative, rng.random(size)).clip(max=len(self._rows) - 1)]
+        return self.rows(rows, rng, device)
+
+    def rows(self, rows: NDArray[np.int64], rng: np.random.Generator, device: str = "cpu") -> tuple[Inputs, Targets]:
+        """The batch of these rows."""
+        frames = self._frames
+        first, last = self._first[frames.episode[rows]], frames.end[rows]
+        past = np.maximum(rows[:, None] - np.arange(self._history)[::-1], first[:, None])  # (B, T)
+        ahead = rows[:, None] + np.arange(self._chunk)
+        future = np.minimum(ahead, last[:, None])  # (B, C)
+        images = {name: self._pictures(pixels[past], rng, device) for name, pixels in frames.images.items()}
+        inputs = Inputs(images, torch.from_numpy(self._state[past]).to(device), self._text(rows, rng).to(device))
+        targets = Targets(
+            actions=torch.from_numpy(self._actions[future]).to(device),
+            mask=torch.from_numpy((ahead <= last[:, None]).astype(np.float32)).to(device),
+            points={name: torch.from_numpy(points[rows]).to(device) for name, points in frames.points.items()},
+            goal=torch.from_numpy(frames.goal[rows]).to(device),
+        )
+        return inputs, targets
+
+    def _pictures(self, pixels: NDArray[np.uint8], rng: np.random.Generator, device: str) -> Tensor:
+        images = torch.from_numpy(pixels).to(device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W)
+        if not self._augment:
+            return images
+        size = (len(pixels), 1, 3, 1, 1)
+        gain = 1 + GAIN * rng.uniform(-1, 1, (len(pixels), 1, 1, 1, 1)) + 0.3 * GAIN * rng.uniform(-1, 1, size)
+        offset = 255 * OFFSET * rng.uniform(-1, 1, size)
+        scale, shift = (torch.from_numpy(values.astype(np.float32)).to(device) for values in (gain, offset))
+        return (images * scale + shift).clamp(0, 255).to(torch.uint8)
+
+    def _text(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        chosen = []
+        for row in rows:
+            texts = self._texts[self._frames.skills[self._frames.episode[row]].phrase]
+            canonical = not self._augment or len(texts) == 1 or rng.random() < CANONICAL
+            chosen.append(texts[0 if canonical else int(rng.integers(1, len(texts)))])
+        return torch.from_numpy(np.stack(chosen))
+
+
+def split(frames: Frames, every: int = 40) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows for training and for evaluation: each scene is wholly in one of them."""
+    aside = (frames.seeds % every == 0)[frames.episode]
+    rows = np.arange(len(frames))
+    return rows[~aside], rows[aside]
+
+
+def evaluate(network: torch.nn.Module, batches: PolicyBatches, count: int = 1536) -> dict[str, float]:
+    """Scores on held-out rows: error of hand and fingers, of terminate, and whether the network points at the goal."""
+    rng = np.random.default_rng(0)
+    hand: list[float] = []
+    grip: list[float] = []
+    ended: list[float] = []
+    hits: dict[str, list[float]] = {}
+    with torch.inference_mode():
+        for _ in range(count // 256):
+            inputs, targets = batches.draw(rng, 256)
+            predicted = network.actions(inputs)[:, 0]  # type: ignore[operator]
+            wanted = targets.actions[:, 0]
+            going = wanted[:, 10] < 0
+            hand += (predicted - wanted)[going, :3].norm(dim=1).tolist()
+            grip += ((predicted[going, 6] > 0) == (wanted[going, 6] > 0)).float().tolist()
+            ended += ((predicted[:, 10] > 0) == (wanted[:, 10] > 0)).float().tolist()
+            forward = network(inputs) if hasattr(network, "eyes") else None
+            for name, point in targets.points.items() if forward is not None else ():
+                logits = forward[1].get(name) if forward is not None else None
+                if logits is not None:
+                    hits.setdefault(name, []).extend(_hits(logits, point))
+    scores = {"hand error": float(np.mean(hand)), "gripper": float(np.mean(grip)), "terminate": float(np.mean(ended))}
+    return scores | {f"points {name}": float(np.mean(values)) for name, values in hits.items() if values}
+
+
+def _hits(logits: Tensor, point: Tensor) -> Sequence[float]:
+    """Whether the strongest cell lies within a cell and a half of the goal, where that is in the picture."""
+    _, height, width = logits.shape
+    best = logits.flatten(1).argmax(dim=1)
+    x, y = (best % width + 0.5) / width * 2 - 1, (best // width + 0.5) / height * 2 - 1
+    close = ((x - point[:, 0]).abs() * width / 2 <= 1.5) & ((y - point[:, 1]).abs() * height / 2 <= 1.5)
+    found: list[float] = close[point[:, 2] > 0].float().tolist()
+    return found

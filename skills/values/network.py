@@ -1,0 +1,204 @@
+"""One look, many questions: an image encoding that phrases put their questions to by attention.
+
+The cameras' feature maps become N tokens f_n, once for an observation; every phrase is a query on them,
+
+    a_hn = softmax_n(q_h . k_n / sqrt(d)),   seen_h = sum_n a_hn v_n,   peak_h = max_n q_h . k_n / sqrt(d),
+
+and a small perceptron on (seen, peak, phrase, body, place) answers three questions about each phrase: will the policy
+succeed if it starts now (value), does the precondition hold (possible), has it been done (done). So 551 phrases cost
+little more than one. A fourth answer is about the observation alone: whether picture and proprioception belong together
+(coherent), which tells a frozen, black or foreign picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from saycan.skills.features import BODY, PLACE
+
+ANSWERS = ("value", "possible", "done")
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """An encoded observation, B of them.
+
+    Attributes:
+        keys, values: (B, N, heads * d) of all cameras' tokens, one camera after the other.
+        body: (B, hidden) encoded proprioception.
+        counts: Tokens of each camera.
+        features: (B, F) pooled features: what a foreign picture is told by.
+        coherent: (B,) logit that picture and proprioception belong together.
+    """
+
+    keys: Tensor
+    values: Tensor
+    body: Tensor
+    counts: tuple[int, ...]
+    features: Tensor
+    coherent: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Logits for B observations and S phrases.
+
+    Attributes:
+        value, possible, done: (B, S).
+        attention: (B, S, heads, N) logits of the attention.
+    """
+
+    value: Tensor
+    possible: Tensor
+    done: Tensor
+    attention: Tensor
+
+
+class ValueNetwork(nn.Module):
+    """See the module.
+
+    Args:
+        cameras: Their names.
+        text: E, numbers of a sentence embedding.
+        stem, channels, blocks: Of each camera's convolutional network; its map has a quarter of the picture's size.
+        heads, width: Attention heads and their width d.
+        hidden: Width of the perceptron.
+    """
+
+    def __init__(
+        self,
+        cameras: Sequence[str] = ("head", "wrist"),
+        text: int = 640,
+        stem: int = 24,
+        channels: int = 48,
+        blocks: int = 2,
+        heads: int = 4,
+        width: int = 24,
+        hidden: int = 96,
+    ) -> None:
+        super().__init__()
+        self._config = {
+            "cameras": list(cameras), "text": text, "stem": stem, "channels": channels, "blocks": blocks,
+            "heads": heads, "width": width, "hidden": hidden,
+        }  # fmt: skip
+        self._cameras, self._heads, self._width = tuple(cameras), heads, width
+        self.eyes = nn.ModuleDict({name: _eye(stem, channels, blocks) for name in cameras})
+        inner = heads * width
+        self.key, self.worth = nn.Linear(channels + 2, inner), nn.Linear(channels + 2, inner)
+        self.query = nn.Sequential(nn.Linear(text, hidden), nn.ReLU(), nn.Linear(hidden, len(cameras) * inner))
+        self.phrase = nn.Sequential(nn.Linear(text, hidden), nn.ReLU())
+        self.body = nn.Sequential(nn.Linear(BODY, hidden), nn.ReLU())
+        seen = len(cameras) * (inner + heads)
+        self.answer = nn.Sequential(
+            nn.Linear(seen + 2 * hidden + PLACE, hidden), nn.LayerNorm(hidden), nn.ReLU(),
+            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, len(ANSWERS)),
+        )  # fmt: skip
+        pooled = 2 * len(cameras) * channels
+        self.coherent = nn.Sequential(nn.Linear(pooled + hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+    def config(self) -> dict[str, Any]:
+        """What it was made with."""
+        return self._config
+
+    def look(self, images: Mapping[str, Tensor], body: Tensor) -> Look:
+        """Encode (B, 3, H, W) uint8 pictures and (B, BODY) standardised proprioception."""
+        tokens, counts, pooled = [], [], []
+        for name in self._cameras:
+            pixels = images[name].float().div(127.5).sub(1.0).contiguous(memory_format=torch.channels_last)
+            x = self.eyes[name](pixels)
+            pooled += [x.mean(dim=(2, 3)), x.amax(dim=(2, 3))]
+            height, width = x.shape[2:]
+            grid = _grid(height, width, x).expand(len(x), -1, -1)
+            tokens.append(torch.cat([x.flatten(2).transpose(1, 2), grid], dim=2))
+            counts.append(height * width)
+        everything = torch.cat(tokens, dim=1)
+        features, inner = torch.cat(pooled, dim=1), self.body(body)
+        coherent = self.coherent(torch.cat([features, inner], dim=1))[:, 0]
+        return Look(self.key(everything), self.worth(everything), inner, tuple(counts), features, coherent)
+
+    def ask(self, look: Look, text: Tensor, place: Tensor) -> Answers:
+        """Answers for (S, E) or (B, S, E) embeddings and (B, S, PLACE) features of the places they are about."""
+        batch = len(look.keys)
+        heads, width = self._heads, self._width
+        queries = self.query(text)  # (S, C heads d) or (B, S, C heads d)
+        phrase = self.phrase(text)
+        if text.dim() == 2:
+            queries, phrase = queries.expand(batch, -1, -1), phrase.expand(batch, -1, -1)
+        count = queries.shape[1]
+        queries = queries.view(batch, count, len(self._cameras), heads, width)
+        parts, logits, start = [], [], 0
+        for index, tokens in enumerate(look.counts):
+            keys = look.keys[:, start : start + tokens].view(batch, tokens, heads, width)
+            values = look.values[:, start : start + tokens].view(batch, tokens, heads, width)
+            scores = torch.einsum("bshd,bnhd->bshn", queries[:, :, index], keys) * width**-0.5
+            seen = torch.einsum("bshn,bnhd->bshd", scores.softmax(dim=-1), values)
+            parts += [seen.flatten(2), scores.amax(dim=-1)]
+            logits.append(scores)
+            start += tokens
+        body = look.body[:, None].expand(-1, count, -1)
+        answers = self.answer(torch.cat([*parts, phrase, body, place], dim=2))  # (B, S, 3)
+        value, possible, done = answers.unbind(dim=2)
+        return Answers(value, possible, done, torch.cat(logits, dim=3))
+
+
+def pointing_loss(attention: Tensor, where: Tensor, counts: Sequence[int]) -> Tensor:
+    """Cross-entropy of the first head's attention towards the thing that a phrase names.
+
+    Args:
+        attention: (B, S, heads, N) logits.
+        where: (B, S, C, 3) for each camera x, y in [-1, 1] and whether it is in the picture.
+        counts: Tokens of each camera.
+    """
+    total, seen, start = attention.new_zeros(()), attention.new_zeros(()), 0
+    for index, tokens in enumerate(counts):
+        side = round(tokens**0.5)
+        logits = attention[:, :, 0, start : start + tokens].flatten(0, 1)
+        point = where[:, :, index].flatten(0, 1)
+        x, y = (point[:, 0] + 1) / 2 * side - 0.5, (point[:, 1] + 1) / 2 * side - 0.5
+        cells = torch.arange(side, device=x.device)
+        columns, rows = (1 - (cells - x[:, None]).abs()).clamp(min=0), (1 - (cells - y[:, None]).abs()).clamp(min=0)
+        target = (rows[:, :, None] * columns[:, None, :]).flatten(1)
+        target = target / target.sum(dim=1, keepdim=True).clamp(min=1e-6)
+        loss = -(target * logits.log_softmax(dim=1)).sum(dim=1)
+        total, seen = total + (loss * point[:, 2]).sum(), seen + point[:, 2].sum()
+        start += tokens
+    return total / seen.clamp(min=1)
+
+
+def binary_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean cross-entropy towards probabilities."""
+    loss = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (loss * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _eye(stem: int, channels: int, blocks: int) -> nn.Module:
+    layers: list[nn.Module] = [nn.Conv2d(3, stem, 5, 2, 2), nn.ReLU(), nn.Conv2d(stem, channels, 3, 2, 1), nn.ReLU()]
+    layers += [_Residual(channels) for _ in range(blocks)]
+    return nn.Sequential(*layers)
+
+
+class _Residual(nn.Module):
+    """x + norm(conv(relu(norm(conv(x)))))."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.GroupNorm(8, channels), nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.GroupNorm(8, channels),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.inner(x))
+
+
+def _grid(height: int, width: int, like: Tensor) -> Tensor:
+    """(h w, 2) x and y of the cells' middles in [-1, 1]."""
+    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
+    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
+    return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).reshape(-1, 2)
