@@ -93,8 +93,8 @@ class Perception:
         """The larger of Mahalanobis distance and incoherence, each over its threshold; 0 where none was fitted."""
         if not self._foreign:
             return 0.0
-        mean, spread = np.array(self._foreign["mean"]), np.array(self._foreign["whiten"])
-        distance = float(np.linalg.norm((features - mean) @ spread))
+        extra = self._checkpoint.extra
+        distance = float(np.linalg.norm((features - extra["mean"]) @ extra["whiten"]))
         threshold = float(self._foreign["coherent"])
         return max(distance / float(self._foreign["distance"]), (threshold - coherent) / 4.0 + 1.0)
 
