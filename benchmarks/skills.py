@@ -130,7 +130,7 @@ def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
             break
     after = places_of_others(robot, skill)
     robot.close()
-    # A policy that does not say that it is done has not failed at the deed, but the step has timed out, and that counts.
+    # A policy that has done the deed and does not say so has failed all the same: the step has timed out.
     success, seconds = step.outcome is Outcome.SUCCEEDED, ticks / robot.spec.rate
     return Episode(skill, seed, success, before != after, seconds, f"{step.outcome}: {step.message}")
 
