@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from saycan.robots.kitchen.palette import Palette
 from saycan.robots.kitchen.shapes import Group
 
 Vector = tuple[float, float, float]
@@ -24,6 +25,7 @@ class Appearance:
         camera_turn: Rotation vector of every robot camera in its own frame, rad.
         color_jitter: Largest change of any colour channel of any geom.
         color_seed: Seed of that change.
+        palette: Colours of room and furniture before that change.
     """
 
     light: Vector = (-0.35, -0.25, 0.90)
@@ -33,6 +35,7 @@ class Appearance:
     camera_turn: Vector = (0.0, 0.0, 0.0)
     color_jitter: float = 0.0
     color_seed: int = 0
+    palette: Palette = field(default_factory=Palette)
 
     def paint(self, model: Any) -> None:
         """Change the colours of a compiled model, once: the same change for all geoms of a body."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from saycan.errors import SceneError
 from saycan.robots.kitchen.distribution import DISTRIBUTION
 from saycan.robots.kitchen.furniture import BIN_FLOOR, BIN_WALL, DRAWER_ACROSS, DRAWER_DEEP, DRAWER_FLOOR
-from saycan.robots.kitchen.layout import DRAWER_TRAVEL, PLACES, PlaceLayout
-from saycan.robots.kitchen.objects import OBJECTS
+from saycan.robots.kitchen.layout import DRAWER_TRAVEL, PLACES, Layout, PlaceLayout
+from saycan.robots.kitchen.objects import OBJECTS, ObjectModel
 from saycan.robots.kitchen.scene import HAND, Scene, Thing
 from saycan.robots.kitchen.spill import Spill, pour
 
@@ -40,6 +41,8 @@ class Arrangement:
         base: (x, y, yaw) of the robot's base, map frame.
         in_hand: (id, name) of the thing in the gripper, or None.
         drawer: How far the drawer is out, m.
+        layout: Where the furniture stands.
+        models: Canonical name to size and looks, for the things that are in the scene.
     """
 
     placements: tuple[Placement, ...]
@@ -47,6 +50,8 @@ class Arrangement:
     base: tuple[float, float, float]
     in_hand: tuple[str, str] | None
     drawer: float
+    layout: Layout = PLACES
+    models: Mapping[str, ObjectModel] = field(default_factory=lambda: OBJECTS)
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,11 @@ def place_objects(scene: Scene, rng: np.random.Generator) -> Arrangement:
     opening = scene.drawer * DRAWER_TRAVEL
     spills: list[Spill] = []
     placed: dict[str, Placement] = {}
-    for name, layout in PLACES.items():
+    for name, layout in scene.layout.items():
         things = [thing for thing in scene.things if thing.place == name]
         if not things and name not in scene.spills:
             continue
-        spill, placements = _fill(layout, things, name in scene.spills, opening, rng)
+        spill, placements = _fill(scene, layout, things, name in scene.spills, opening, rng)
         spills += [spill] if spill else []
         placed |= {placement.id: placement for placement in placements}
     held = scene.in_hand
@@ -89,28 +94,31 @@ def place_objects(scene: Scene, rng: np.random.Generator) -> Arrangement:
         base=(x, y, yaw),
         in_hand=None if held is None else (held.id, held.name),
         drawer=opening,
+        layout=scene.layout,
+        models={thing.name: scene.model(thing.name) for thing in scene.things},
     )
 
 
 def _fill(
-    layout: PlaceLayout, things: list[Thing], spilled: bool, opening: float, rng: np.random.Generator
+    scene: Scene, layout: PlaceLayout, things: list[Thing], spilled: bool, opening: float, rng: np.random.Generator
 ) -> tuple[Spill | None, list[Placement]]:
     """Fill one place, the large things first; begins anew when one finds no room."""
     area = _area(layout, opening)
     fixed = [_as_posed(thing) for thing in things if thing.pose is not None]
-    free = sorted((thing for thing in things if thing.pose is None), key=lambda thing: -OBJECTS[thing.name].radius)
+    free = sorted((thing for thing in things if thing.pose is None), key=lambda thing: -scene.model(thing.name).radius)
     most = 0
     for _ in range(_RESTARTS):
-        taken = [(_to_local(layout, placement), OBJECTS[placement.name].radius) for placement in fixed]
+        taken = [(_to_local(layout, placement), scene.model(placement.name).radius) for placement in fixed]
         spill = _draw_spill(layout, area, taken, rng) if spilled else None
         placements: list[Placement] = []
         for thing in free:
-            radius = OBJECTS[thing.name].radius
+            model = scene.model(thing.name)
+            radius = model.radius
             spot = _draw_spot(area, radius, taken, spill, rng)
             if spot is None:
                 break
             taken.append((spot, radius))
-            placements.append(_stand(thing, layout, spot, area.height, rng))
+            placements.append(_stand(thing, model, layout, spot, area.height, rng))
         most = max(most, len(placements))
         if len(placements) == len(free) and (spill is not None or not spilled):
             return spill, [*fixed, *placements]
@@ -176,10 +184,15 @@ def _clear_of(spill: Spill, spot: NDArray[np.float64], radius: float) -> bool:
 
 
 def _stand(
-    thing: Thing, layout: PlaceLayout, spot: NDArray[np.float64], height: float, rng: np.random.Generator
+    thing: Thing,
+    model: ObjectModel,
+    layout: PlaceLayout,
+    spot: NDArray[np.float64],
+    height: float,
+    rng: np.random.Generator,
 ) -> Placement:
     x, y = layout.point(float(spot[0]), float(spot[1]))
-    z = height + 0.5 * OBJECTS[thing.name].size[2] + _DROP
+    z = height + 0.5 * model.size[2] + _DROP
     yaw = float(rng.uniform(-np.pi, np.pi))
     return Placement(thing.id, thing.name, (float(x), float(y), z), yaw)
 

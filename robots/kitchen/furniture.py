@@ -16,8 +16,10 @@ from saycan.robots.kitchen.layout import (
     HANDLE_HEIGHT,
     HANDLE_OFFSET,
     PLACES,
+    Layout,
     PlaceLayout,
 )
+from saycan.robots.kitchen.palette import Palette
 from saycan.robots.kitchen.shapes import (
     Group,
     Rgb,
@@ -47,6 +49,7 @@ _WALL = 0.012  # thickness of its other walls
 
 _STEEL: Rgb = (0.75, 0.76, 0.78)
 _PLASTIC: Rgb = (0.16, 0.20, 0.22)
+_STANDARD = Palette()
 
 
 def surface_geom(place: str) -> str:
@@ -54,23 +57,23 @@ def surface_geom(place: str) -> str:
     return f"{place}/top"
 
 
-def add_furniture(spec: Any) -> None:
+def add_furniture(spec: Any, layout: Layout = PLACES, palette: Palette = _STANDARD) -> None:
     """Add the room, all furniture and the spectator's camera to a `mujoco.MjSpec`."""
-    _add_room(spec)
-    _add_counter(_place_body(spec, "close counter"), PLACES["close counter"], (0.63, 0.64, 0.66), (0.36, 0.27, 0.21))
-    _add_counter(_place_body(spec, "far counter"), PLACES["far counter"], (0.80, 0.74, 0.62), (0.30, 0.40, 0.50))
-    _add_table(_place_body(spec, "table"), PLACES["table"])
-    _add_bin(_place_body(spec, "trash can"), PLACES["trash can"])
-    _add_operator(_place_body(spec, "operator"), PLACES["operator"])
-    _add_drawer(spec, PLACES["drawer"])
+    _add_room(spec, palette)
+    close, far, table = layout["close counter"], layout["far counter"], layout["table"]
+    _add_counter(_place_body(spec, close), close, palette.close_top, palette.close_cabinet)
+    _add_counter(_place_body(spec, far), far, palette.far_top, palette.far_cabinet)
+    _add_table(_place_body(spec, table), table, palette)
+    _add_bin(_place_body(spec, layout["trash can"]), layout["trash can"], palette)
+    _add_operator(_place_body(spec, layout["operator"]), layout["operator"], palette)
+    _add_drawer(spec, layout["drawer"], palette)
 
 
-def _place_body(spec: Any, name: str, body_name: str | None = None) -> Any:
-    place = PLACES[name]
-    return spec.worldbody.add_body(name=body_name or name, pos=[*place.front, 0.0], quat=yaw_quaternion(place.yaw))
+def _place_body(spec: Any, place: PlaceLayout, name: str | None = None) -> Any:
+    return spec.worldbody.add_body(name=name or place.name, pos=[*place.front, 0.0], quat=yaw_quaternion(place.yaw))
 
 
-def _add_room(spec: Any) -> None:
+def _add_room(spec: Any, palette: Palette) -> None:
     """Floor, four walls that can be seen from inside only, light, and the camera that looks in over a corner."""
     world = spec.worldbody
     plane = mujoco.mjtGeom.mjGEOM_PLANE
@@ -79,14 +82,14 @@ def _add_room(spec: Any) -> None:
         type=plane,
         size=[3.6, 3.2, 0.1],
         pos=[-0.2, 0, 0],
-        rgba=[0.56, 0.50, 0.44, 1.0],
+        rgba=[*palette.floor, 1.0],
         group=int(Group.FURNITURE),
     )
     walls = {
-        "north wall": ([-0.2, 1.8, 1.1], [1.0, 0.0, 0.0], (0.82, 0.85, 0.84), 2.2),
-        "south wall": ([-0.2, -1.8, 1.1], [-1.0, 0.0, 0.0], (0.85, 0.84, 0.79), 2.2),
-        "east wall": ([2.0, 0.0, 1.1], [0.0, -1.0, 0.0], (0.78, 0.81, 0.85), 1.8),
-        "west wall": ([-2.4, 0.0, 1.1], [0.0, 1.0, 0.0], (0.85, 0.80, 0.77), 1.8),
+        "north wall": ([-0.2, 1.8, 1.1], [1.0, 0.0, 0.0], palette.north_wall, 2.2),
+        "south wall": ([-0.2, -1.8, 1.1], [-1.0, 0.0, 0.0], palette.south_wall, 2.2),
+        "east wall": ([2.0, 0.0, 1.1], [0.0, -1.0, 0.0], palette.east_wall, 1.8),
+        "west wall": ([-2.4, 0.0, 1.1], [0.0, 1.0, 0.0], palette.west_wall, 1.8),
     }
     for name, (position, right, rgb, half_width) in walls.items():
         # GL would draw a plane's back half transparent, over everything: it leaves out the walls next to the spectator.
@@ -127,16 +130,16 @@ def _add_room(spec: Any) -> None:
         width=64,
         height=64,
     )
-    _add_wall_pieces(world)
+    _add_wall_pieces(world, palette)
     _add_camera(world, SPECTATOR, eye=(-2.45, -3.55, 3.15), target=(-0.20, -0.12, 0.48), fovy=44.0)
 
 
-def _add_wall_pieces(world: Any) -> None:
+def _add_wall_pieces(world: Any, palette: Palette) -> None:
     """A window and tiles over the close counter, and a picture: landmarks for whoever looks around."""
     add_box(world, (1.10, 0.02, 0.62), (0.0, 1.79, 1.52), (0.93, 0.93, 0.91), collides=False)
     add_box(world, (0.98, 0.03, 0.50), (0.0, 1.79, 1.52), (0.60, 0.79, 0.93), collides=False)
-    add_box(world, (1.20, 0.004, 0.34), (0.0, 1.798, 0.98), (0.70, 0.77, 0.74), collides=False)
-    add_box(world, (0.02, 0.60, 0.44), (1.99, 0.0, 1.50), (0.86, 0.62, 0.30), collides=False)
+    add_box(world, (1.20, 0.004, 0.34), (0.0, 1.798, 0.98), palette.tiles, collides=False)
+    add_box(world, (0.02, 0.60, 0.44), (1.99, 0.0, 1.50), palette.picture, collides=False)
 
 
 def _add_camera(world: Any, name: str, eye: tuple[float, ...], target: tuple[float, ...], fovy: float) -> None:
@@ -157,7 +160,8 @@ def _add_counter(body: Any, place: PlaceLayout, top: Rgb, cabinet: Rgb) -> None:
     add_box(body, (place.depth - 0.04, width - 0.02, below - 0.08), (0.5 * place.depth + 0.02, 0, 0.5 * below + 0.04),
             cabinet)  # fmt: skip
     add_box(body, (place.depth - 0.12, width - 0.02, 0.08), (0.5 * place.depth + 0.06, 0, 0.04), _PLASTIC)
-    light = (cabinet[0] + 0.1, cabinet[1] + 0.1, cabinet[2] + 0.1)
+    red, green, blue = cabinet
+    light = (red + 0.1, green + 0.1, blue + 0.1)
     for side in (-1, 1):  # doors
         add_box(body, (0.01, 0.5 * width - 0.06, below - 0.16), (0.037, 0.25 * side * width, 0.5 * below + 0.04), light,
                 collides=False)  # fmt: skip
@@ -169,18 +173,18 @@ def _add_top(body: Any, place: PlaceLayout, rgb: Rgb) -> None:
     add_box(body, size, at, rgb, name=surface_geom(place.name), friction=[0.8, 0.005, 0.0001])
 
 
-def _add_table(body: Any, place: PlaceLayout) -> None:
-    _add_top(body, place, (0.72, 0.56, 0.38))
+def _add_table(body: Any, place: PlaceLayout, palette: Palette) -> None:
+    _add_top(body, place, palette.table_top)
     height = place.height - TOP_THICKNESS
     for deep in (0.06, place.depth - 0.06):
         for side in (-1, 1):
             across = side * (place.half_across - 0.06)
-            add_box(body, (0.05, 0.05, height), (deep, across, 0.5 * height), (0.50, 0.36, 0.22))
+            add_box(body, (0.05, 0.05, height), (deep, across, 0.5 * height), palette.table_legs)
 
 
-def _add_bin(body: Any, place: PlaceLayout) -> None:
+def _add_bin(body: Any, place: PlaceLayout, palette: Palette) -> None:
     outside, depth, height = 2 * place.half_across, place.depth, place.height
-    rgb = (0.20, 0.24, 0.26)
+    rgb = palette.bin
     middle = 0.5 * depth
     add_box(body, (depth, outside, BIN_FLOOR), (middle, 0, 0.5 * BIN_FLOOR), (0.10, 0.11, 0.12), name="trash can/floor")
     for deep in (0.5 * BIN_WALL, depth - 0.5 * BIN_WALL):
@@ -191,16 +195,16 @@ def _add_bin(body: Any, place: PlaceLayout) -> None:
     add_box(body, (0.004, 0.16, 0.16), (-0.002, 0, 0.34), (0.35, 0.75, 0.45), collides=False)  # its emblem
 
 
-def _add_operator(body: Any, place: PlaceLayout) -> None:
+def _add_operator(body: Any, place: PlaceLayout, palette: Palette) -> None:
     """A side table, and behind it the person whom things are brought to.
 
     The person collides: that is true to life, and `mj_multiRay` sees no geom outside the box of those that do.
     """
-    _add_top(body, place, (0.86, 0.84, 0.80))
+    _add_top(body, place, palette.tray)
     height = place.height - TOP_THICKNESS
     add_box(body, (0.10, 0.10, height), (0.5 * place.depth, 0, 0.5 * height), (0.35, 0.33, 0.36))
     add_box(body, (0.30, 0.40, 0.03), (0.5 * place.depth, 0, 0.015), (0.35, 0.33, 0.36))
-    skin, shirt, trousers = (0.80, 0.60, 0.47), (0.25, 0.42, 0.68), (0.20, 0.20, 0.26)
+    skin, shirt, trousers = (0.80, 0.60, 0.47), palette.shirt, palette.trousers
     deep = place.depth + 0.22
     for side in (-1, 1):
         add_capsule(body, 0.075, (deep, 0.09 * side, 0.08), (deep, 0.09 * side, 0.85), trousers, collides=True)
@@ -210,10 +214,10 @@ def _add_operator(body: Any, place: PlaceLayout) -> None:
     add_ellipsoid(body, (0.21, 0.20, 0.16), (deep + 0.02, 0, 1.71), (0.20, 0.13, 0.09), collides=True)  # hair
 
 
-def _add_drawer(spec: Any, place: PlaceLayout) -> None:
+def _add_drawer(spec: Any, place: PlaceLayout, palette: Palette) -> None:
     """A cabinet open at its front, and the drawer in it: x of the slider's frame is its place's depth, closed at 0."""
-    cabinet = _place_body(spec, "drawer", "drawer cabinet")
-    rgb, trim = (0.42, 0.56, 0.53), (0.55, 0.68, 0.64)
+    cabinet = _place_body(spec, place, "drawer cabinet")
+    rgb, trim = palette.drawer_cabinet, palette.drawer_front
     width, depth, height = 2 * place.half_across, place.depth, place.height
     side_wall, lower = 0.02, DRAWER_FLOOR - 0.03
     add_box(cabinet, (depth, width, lower), (0.5 * depth, 0, 0.5 * lower), rgb)

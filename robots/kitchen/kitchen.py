@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from saycan.action import Action
 from saycan.errors import BadInputError, RobotError, UnknownNameError
 from saycan.observation import Observation
+from saycan.place import Place
 from saycan.privileged import PrivilegedState
 from saycan.robot import Limits, RobotSpec
 from saycan.robots.kitchen.arrangement import place_objects
@@ -72,6 +73,7 @@ class Kitchen:
         self._size, self._cameras, self._rate = image_size, tuple(cameras), rate
         self._kinematics = ArmKinematics()
         self._closed = False
+        self._map = _Map(self)
         self.looking = True
         self._view: View | None = None
         self.reset(DEFAULT_SCENE if scene is None else scene, seed)
@@ -88,7 +90,7 @@ class Kitchen:
         if not isinstance(scene, Scene):
             raise BadInputError(f"a scene is words or a saycan.robots.kitchen.Scene, found {type(scene).__name__}")
         seed = self.seed if seed is None else seed
-        physics = Physics(place_objects(scene, np.random.default_rng(seed)), self._rate)
+        physics = Physics(place_objects(scene, np.random.default_rng(seed)), self._rate, scene.appearance.palette)
         scene.appearance.paint(physics.model)
         self.scene: Scene = scene
         self.seed: int = seed
@@ -100,10 +102,10 @@ class Kitchen:
 
     @property
     def spec(self) -> RobotSpec:
-        """Two square RGB-D cameras, seven joints, a holonomic base."""
+        """Two square RGB-D cameras, seven joints, a holonomic base, and a map that follows the scene."""
         shape = (self._size, self._size, 3)
         cameras = dict.fromkeys(self._cameras, shape)
-        return RobotSpec("kitchen", self._rate, LIMITS, cameras, joints=7, simulated=True, places=place_states(0.0))
+        return RobotSpec("kitchen", self._rate, LIMITS, cameras, joints=7, simulated=True, places=self._map)
 
     def observe(self) -> Observation:
         """Rendered images with depth, and exact proprioception."""
@@ -160,3 +162,22 @@ class Kitchen:
     def _require_open(self) -> None:
         if self._closed:
             raise RobotError("this kitchen was closed; make a new one")
+
+
+class _Map(Mapping[str, Place]):
+    """The furniture as it stands now, drawer shut: whoever was given it before a reset sees the new scene's too."""
+
+    def __init__(self, kitchen: Kitchen) -> None:
+        self._kitchen = kitchen
+
+    def __getitem__(self, name: str) -> Place:
+        return place_states(0.0, self._kitchen.scene.layout)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kitchen.scene.layout)
+
+    def __len__(self) -> int:
+        return len(self._kitchen.scene.layout)
+
+    def __reduce__(self) -> tuple[type[dict[str, Place]], tuple[dict[str, Place]]]:
+        return dict, (dict(self),)  # a copy does not follow

@@ -1,7 +1,8 @@
 """Where the furniture of the mock kitchen stands, in m and rad, in the map frame.
 
 The free floor in the middle is convex: every dock lies in it, and a straight line between two docks keeps the base
-0.16 m clear of all furniture, also with the drawer open. So driving needs no path planner. It is tighter from the ends
+0.16 m clear of all furniture, also with the drawer open. So driving needs no path planner; other layouts keep that rule
+(`saycan.robots.kitchen.clearance`). It is tighter from the ends
 of the close counter and of the table, where the base may stand too: between these two, an open drawer can be grazed.
 
            close counter
@@ -13,13 +14,15 @@ of the close counter and of the table, where the base may stand too: between the
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.place import PlaceKind
+from saycan.errors import SceneError
+from saycan.place import Place, PlaceKind
 
 STANDOFF = 0.38
 """Distance from the base's centre to the front edge of what it works at."""
@@ -83,11 +86,53 @@ def _constant(*values: float) -> NDArray[np.float64]:
     return array
 
 
+@dataclass(frozen=True)
+class Layout(Mapping[str, PlaceLayout]):
+    """All furniture of one kitchen: place name to `PlaceLayout`, a value that can be compared and hashed.
+
+    Args:
+        places: One `PlaceLayout` for each place of the kitchen, in the order in which things are put on them.
+
+    Raises:
+        SceneError: Two places of one name.
+    """
+
+    places: tuple[PlaceLayout, ...]
+
+    def __post_init__(self) -> None:
+        if len(self._by_name) != len(self.places):
+            names = ", ".join(place.name for place in self.places)
+            raise SceneError(f"a layout names each place once, found: {names}")
+
+    def __getitem__(self, name: str) -> PlaceLayout:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @cached_property
+    def map(self) -> dict[str, Place]:
+        """Every place of a robot's map, the drawer still without its inside; shared, so not to be changed."""
+        return {
+            place.name: Place(
+                place.name, place.kind, place.dock, place.center,
+                _constant(place.half_across, 0.5 * place.depth), place.height,
+            )
+            for place in self.places
+        }  # fmt: skip
+
+    @cached_property
+    def _by_name(self) -> dict[str, PlaceLayout]:
+        return {place.name: place for place in self.places}
+
+
 _DIAGONAL = float(np.sqrt(0.5))
 
-PLACES: dict[str, PlaceLayout] = {
-    place.name: place
-    for place in (
+PLACES = Layout(
+    (
         PlaceLayout("close counter", "surface", (0.0, 1.25), np.pi / 2, 0.60, 0.50, 0.80),
         PlaceLayout("far counter", "surface", (0.0, -1.25), -np.pi / 2, 0.60, 0.50, 0.80),
         PlaceLayout("table", "surface", (1.35, 0.0), 0.0, 0.50, 0.50, 0.74),
@@ -95,5 +140,5 @@ PLACES: dict[str, PlaceLayout] = {
         PlaceLayout("operator", "tray", (-1.35, 0.0), np.pi, 0.35, 0.40, 0.76),
         PlaceLayout("drawer", "drawer", (1.0, 1.0), 0.25 * np.pi, 0.25, 0.45, 0.70, 0.58 / _DIAGONAL),
     )
-}
-"""Every place by name."""
+)
+"""The standard layout: every place by name."""

@@ -12,7 +12,8 @@ from saycan.privileged import PrivilegedState, SpillState
 from saycan.robots.kitchen.arrangement import Arrangement
 from saycan.robots.kitchen.control import ARM_JOINTS, BASE_JOINTS, GRIP_WIDTH, HOME, ROBOT_XML, WholeBodyController
 from saycan.robots.kitchen.furniture import DRAWER_JOINT, add_furniture
-from saycan.robots.kitchen.objects import OBJECTS, add_object
+from saycan.robots.kitchen.objects import add_object
+from saycan.robots.kitchen.palette import Palette
 from saycan.robots.kitchen.shapes import yaw_quaternion
 from saycan.robots.kitchen.spill import SpillCells, add_spill
 from saycan.robots.kitchen.state import StateReader, robot_place
@@ -28,25 +29,28 @@ class Physics:
     Args:
         arrangement: What stands where at the start.
         rate: Control rate in Hz.
+        palette: Colours of room and furniture; None are the standard ones.
     """
 
-    def __init__(self, arrangement: Arrangement, rate: float = 10.0) -> None:
+    def __init__(self, arrangement: Arrangement, rate: float = 10.0, palette: Palette | None = None) -> None:
         spec = mujoco.MjSpec.from_file(str(ROBOT_XML))
-        add_furniture(spec)
+        layout, self._models = arrangement.layout, arrangement.models
+        self._layout = layout
+        add_furniture(spec, layout, palette or Palette())
         things = {placement.id: placement.name for placement in arrangement.placements}
         for placement in arrangement.placements:
-            add_object(spec, placement.id, OBJECTS[placement.name], placement.position, placement.yaw)
+            add_object(spec, placement.id, self._models[placement.name], placement.position, placement.yaw)
         if arrangement.in_hand is not None:
             id, name = arrangement.in_hand
             things[id] = name
-            add_object(spec, id, OBJECTS[name], (0.0, 0.0, -1.0))
+            add_object(spec, id, self._models[name], (0.0, 0.0, -1.0))
         for spill in arrangement.spills:
-            add_spill(spec, spill)
+            add_spill(spec, spill, layout)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
         self._controller = WholeBodyController(self.model, rate)
-        self._reader = StateReader(self.model, things)
-        self._spills = [SpillCells(self.model, spill) for spill in arrangement.spills]
+        self._reader = StateReader(self.model, {id: self._models[name] for id, name in things.items()}, layout)
+        self._spills = [SpillCells(self.model, spill, layout) for spill in arrangement.spills]
         self._sponges = {id: self._colliding_geoms(id) for id, name in things.items() if name == "sponge"}
         self._base = np.array([self.model.joint(name).qposadr[0] for name in BASE_JOINTS])
         self._arm = np.array([self.model.joint(name).qposadr[0] for name in ARM_JOINTS])
@@ -107,7 +111,7 @@ class Physics:
         return np.flatnonzero((self.model.geom_bodyid == body) & (self.model.geom_contype != 0))
 
     def _note_visit(self) -> None:
-        place = robot_place(self.base_pose())
+        place = robot_place(self.base_pose(), self._layout)
         if place is not None and place not in self._visited:
             self._visited = (*self._visited, place)
 
@@ -117,7 +121,7 @@ class Physics:
 
     def _put_in_hand(self, id: str, name: str) -> None:
         """Close the gripper on a thing that is kept in place until the pads have it; from then on friction holds it."""
-        model = OBJECTS[name]
+        model = self._models[name]
         joint = self.model.joint(id)
         pose, velocity = joint.qposadr[0], joint.dofadr[0]
         site = self.model.site("ee").id

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from saycan.errors import SceneError, UnknownNameError
 from saycan.robots.kitchen.appearance import Appearance
-from saycan.robots.kitchen.layout import PLACES
+from saycan.robots.kitchen.layout import PLACES, Layout
+from saycan.robots.kitchen.objects import OBJECTS, ObjectModel
 from saycan.vocabulary import KITCHEN, normalise
 
 HAND = "hand"
@@ -64,6 +65,8 @@ class Scene:
         drawer: How far the drawer is open, 0 to 1.
         appearance: Light, camera and colours.
         seed: Draws the positions; None leaves that to whoever builds the scene.
+        layout: Where the furniture stands.
+        models: Things that differ in size or colour from what `OBJECTS` says of their name, each name once.
     """
 
     things: tuple[Thing, ...] = ()
@@ -73,9 +76,16 @@ class Scene:
     drawer: float = 0.0
     appearance: Appearance = field(default_factory=Appearance)
     seed: int | None = None
+    layout: Layout = PLACES
+    models: tuple[ObjectModel, ...] = ()
 
     def __post_init__(self) -> None:
         names = {noun.name for noun in KITCHEN.objects}
+        if missing := [name for name in PLACES if name not in self.layout]:
+            raise SceneError(f"the layout has no {', '.join(missing)}; it needs: {', '.join(PLACES)}")
+        for name, count in Counter(model.name for model in self.models).items():
+            if name not in OBJECTS or count > 1:
+                raise SceneError(f"{count} models of {name!r}; one each is possible of: {', '.join(OBJECTS)}")
         if self.start not in PLACES:
             raise SceneError(f"the robot cannot start at {self.start!r}; valid: {', '.join(PLACES)}")
         if not 0.0 <= self.drawer <= 1.0:
@@ -104,16 +114,20 @@ class Scene:
         """What the gripper holds."""
         return next((thing for thing in self.things if thing.place == HAND), None)
 
+    def model(self, name: str) -> ObjectModel:
+        """Size and looks of the things of this name in this scene."""
+        return next((model for model in self.models if model.name == name), OBJECTS[name])
+
     @property
     def base(self) -> NDArray[np.float64]:
         """(3,) base pose at the start, map frame."""
-        place = PLACES[self.start]
+        place = self.layout[self.start]
         forward, left, turn = self.base_offset
         x, y = forward * place.forward + left * place.left
         return np.asarray(place.dock + np.array([x, y, turn]))
 
     def describe(self) -> str:
-        """In words that `parse_scene` reads back; poses, offsets and appearance have none."""
+        """In words that `parse_scene` reads back; poses, offsets, appearance, layout and models have none."""
         parts = ["with operator" if self.start == "operator" else f"at {self.start}"]
         seen: Counter[str] = Counter()
         for thing in self.things:

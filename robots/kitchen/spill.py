@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.robots.kitchen.furniture import surface_geom
-from saycan.robots.kitchen.layout import PLACES
+from saycan.robots.kitchen.layout import PLACES, Layout
 from saycan.robots.kitchen.shapes import Group, Rgb, add_box
 
 CELL = 0.025
@@ -49,9 +49,9 @@ class Spill:
         reach = np.abs(np.array(self.cells)).max(axis=0) + 0.5
         return float(CELL * reach[0]), float(CELL * reach[1])
 
-    def centers(self) -> NDArray[np.float64]:
+    def centers(self, layout: Layout = PLACES) -> NDArray[np.float64]:
         """(N, 3) middles of all its cells in the map frame, m."""
-        place = PLACES[self.place]
+        place = layout[self.place]
         flat = [place.point(self.across + CELL * i, self.deep + CELL * j) for i, j in self.cells]
         return np.column_stack([np.array(flat), np.full(len(flat), place.height)])
 
@@ -72,9 +72,9 @@ def pour(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(cells))
 
 
-def add_spill(spec: Any, spill: Spill) -> None:
+def add_spill(spec: Any, spill: Spill, layout: Layout = PLACES) -> None:
     """Add a spill's cells, geoms "spill/PLACE/0" and on, to a `mujoco.MjSpec` that has the furniture."""
-    body, place = spec.body(spill.place), PLACES[spill.place]
+    body, place = spec.body(spill.place), layout[spill.place]
     shades = np.random.default_rng(len(spill.cells)).uniform(0.85, 1.25, len(spill.cells))
     for index, ((i, j), shade) in enumerate(zip(spill.cells, shades, strict=True)):
         red, green, blue = (float(shade * value) for value in _COLOR)
@@ -86,11 +86,11 @@ def add_spill(spec: Any, spill: Spill) -> None:
 class SpillCells:
     """What is left of one spill in a compiled model. A wiped cell has alpha 0, which no renderer draws."""
 
-    def __init__(self, model: Any, spill: Spill) -> None:
+    def __init__(self, model: Any, spill: Spill, layout: Layout = PLACES) -> None:
         self.spill = spill
         self._geoms = np.array([model.geom(f"spill/{spill.place}/{k}").id for k in range(len(spill.cells))])
         self._surface = model.geom(surface_geom(spill.place)).id
-        self._centers = spill.centers()
+        self._centers = spill.centers(layout)
         self._dirty = np.ones(len(spill.cells), dtype=bool)
 
     @property

@@ -19,8 +19,8 @@ from saycan.robots.kitchen.furniture import (
     DRAWER_JOINT,
     DRAWER_RIM,
 )
-from saycan.robots.kitchen.layout import DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_OFFSET, PLACES
-from saycan.robots.kitchen.objects import OBJECTS, ObjectModel
+from saycan.robots.kitchen.layout import DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_OFFSET, PLACES, Layout
+from saycan.robots.kitchen.objects import ObjectModel
 
 GRIP_FORCE = 1.0  # N on each pad, from which a thing counts as held
 REST_HEIGHT = 0.03  # m above a top, below which a thing counts as resting on it
@@ -32,12 +32,14 @@ class StateReader:
 
     Args:
         model: The kitchen.
-        things: Object id to its canonical name; each id is also the name of its body.
+        things: Object id to its kind; each id is also the name of its body.
+        layout: Where the furniture stands.
     """
 
-    def __init__(self, model: mujoco.MjModel, things: Mapping[str, str]) -> None:
+    def __init__(self, model: mujoco.MjModel, things: Mapping[str, ObjectModel], layout: Layout = PLACES) -> None:
         self._model = model
-        self._things = {id: (OBJECTS[name], model.body(id).id) for id, name in things.items()}
+        self._layout = layout
+        self._things = {id: (kind, model.body(id).id) for id, kind in things.items()}
         self._body_to_id = {body: id for id, (_, body) in self._things.items()}
         self._pads = (model.geom("left_pad").id, model.geom("right_pad").id)
         self._site = model.site("ee").id
@@ -51,21 +53,21 @@ class StateReader:
         opening = float(data.qpos[self._drawer])
         held = self.held(data)
         rotation = data.site_xmat[self._site].reshape(3, 3)
-        places = place_states(opening)
+        places = place_states(opening, self._layout)
         return PrivilegedState(
             objects=tuple(
                 self._object(data, id, model, body, id == held, places) for id, (model, body) in self._things.items()
             ),
             places=places,
             spills=spills,
-            drawers=(drawer_state(opening),),
+            drawers=(drawer_state(opening, self._layout),),
             base_pose=base,
             ee_position=data.site_xpos[self._site].copy(),
             ee_yaw=float(np.arctan2(rotation[1, 1], rotation[0, 1])),
             gripper=self.gripper(data),
             gripper_width=GRIP_WIDTH,
             held=held,
-            robot_place=robot_place(base),
+            robot_place=robot_place(base, self._layout),
             visited=visited,
         )
 
@@ -110,16 +112,16 @@ class StateReader:
             position=position,
             quaternion=data.xquat[body].copy(),
             size=size,
-            place=_resting_place(position, data.xmat[body].reshape(3, 3), size, held, places),
+            place=_resting_place(position, data.xmat[body].reshape(3, 3), size, held, places, self._layout),
             held=held,
             grasp_yaw=model.grasp_yaw,
             grasp_period=model.grasp_period,
         )
 
 
-def robot_place(base: NDArray[np.float64]) -> str | None:
+def robot_place(base: NDArray[np.float64], layout: Layout = PLACES) -> str | None:
     """The place before whose front edge a base pose (3,) stands, looking at it."""
-    for place in PLACES.values():
+    for place in layout.values():
         forward, left = (float((base[:2] - place.dock[:2]) @ axis) for axis in (place.forward, place.left))
         turn = (base[2] - place.yaw + np.pi) % (2 * np.pi) - np.pi
         if abs(forward) <= DOCKED_DEEP and abs(left) <= place.half_across and abs(turn) <= DOCKED_YAW:
@@ -127,26 +129,18 @@ def robot_place(base: NDArray[np.float64]) -> str | None:
     return None
 
 
-_PLACES = {
-    place.name: Place(
-        place.name, place.kind, place.dock, place.center, np.array([place.half_across, 0.5 * place.depth]), place.height
-    )
-    for place in PLACES.values()
-}
-
-
-def place_states(opening: float) -> dict[str, Place]:
+def place_states(opening: float, layout: Layout = PLACES) -> dict[str, Place]:
     """Every place by name, with the inside of the drawer where it is when the drawer is `opening` m out."""
-    drawer = PLACES["drawer"]
+    drawer = layout["drawer"]
     middle = drawer.point(0.0, 0.02 + 0.5 * DRAWER_DEEP - opening)  # behind the panel
     center, half_size = np.array([*middle, DRAWER_FLOOR]), np.array([0.5 * DRAWER_ACROSS, 0.5 * DRAWER_DEEP])
     inside = Place(drawer.name, drawer.kind, drawer.dock, center, half_size, DRAWER_RIM)
-    return {**_PLACES, drawer.name: inside}
+    return {**layout.map, drawer.name: inside}
 
 
-def drawer_state(opening: float) -> DrawerState:
+def drawer_state(opening: float, layout: Layout = PLACES) -> DrawerState:
     """The drawer when it is `opening` m out."""
-    drawer = PLACES["drawer"]
+    drawer = layout["drawer"]
     handle = np.array([*drawer.point(0.0, -HANDLE_OFFSET - opening), HANDLE_HEIGHT])
     return DrawerState(drawer.name, opening, DRAWER_TRAVEL, handle, -drawer.forward)
 
@@ -157,11 +151,12 @@ def _resting_place(
     size: NDArray[np.float64],
     held: bool,
     places: Mapping[str, Place],
+    furniture: Layout,
 ) -> str | None:
     """Where a thing is: on a top (or on what stands there, once it is let go), inside the bin or inside the drawer."""
     bottom = float(position[2]) - 0.5 * float(np.abs(rotation[2]) @ size)
     for name, place in places.items():
-        layout = PLACES[name]
+        layout = furniture[name]
         offset = position[:2] - place.center[:2]
         across, deep = abs(float(offset @ layout.left)), abs(float(offset @ layout.forward))
         if across > place.half_size[0] or deep > place.half_size[1]:

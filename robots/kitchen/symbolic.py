@@ -7,7 +7,6 @@ import numpy as np
 from saycan.privileged import ObjectState, PrivilegedState, SpillState
 from saycan.robots.kitchen.control import GRIP_WIDTH
 from saycan.robots.kitchen.layout import DRAWER_TRAVEL
-from saycan.robots.kitchen.objects import OBJECTS
 from saycan.robots.kitchen.scene import HAND, Scene
 from saycan.robots.kitchen.state import drawer_state, place_states
 from saycan.skill import Skill
@@ -41,7 +40,7 @@ class SymbolicKitchen:
 def symbolic_state(scene: Scene) -> PrivilegedState:
     """The scene as privileged state, without building it."""
     opening = scene.drawer * DRAWER_TRAVEL
-    places = place_states(opening)
+    places = place_states(opening, scene.layout)
     hand = np.array([*scene.base[:2], _HAND_HEIGHT])
     held = scene.in_hand
     return PrivilegedState(
@@ -51,7 +50,7 @@ def symbolic_state(scene: Scene) -> PrivilegedState:
                 name=thing.name,
                 position=hand if thing.place == HAND else places[thing.place].center,
                 quaternion=np.array([1.0, 0.0, 0.0, 0.0]),
-                size=np.array(OBJECTS[thing.name].size),
+                size=np.array(scene.model(thing.name).size),
                 place=None if thing.place == HAND else thing.place,
                 held=thing.place == HAND,
             )
@@ -61,7 +60,7 @@ def symbolic_state(scene: Scene) -> PrivilegedState:
         spills=tuple(
             SpillState(place, np.repeat(places[place].center[None], _CELLS, axis=0), _CELLS) for place in scene.spills
         ),
-        drawers=(drawer_state(opening),),
+        drawers=(drawer_state(opening, scene.layout),),
         base_pose=scene.base,
         ee_position=hand,
         ee_yaw=0.0,

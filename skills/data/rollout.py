@@ -132,7 +132,7 @@ def roll_out(
         world.looking = True
     robot.hold()
     success = shortfall(world.privileged_state(), skill, before) is None
-    return recording.episode(seed, name, scene, success, terminated, robot.spec.places)
+    return recording.episode(seed, name, scene, success, terminated, dict(robot.spec.places))
 
 
 def _seen(pose: Any, point: NDArray[np.float64]) -> list[float]:

@@ -8,7 +8,7 @@ import pytest
 
 from saycan.robots.kitchen.arrangement import Arrangement, place_objects
 from saycan.robots.kitchen.furniture import add_furniture
-from saycan.robots.kitchen.objects import OBJECTS, add_object
+from saycan.robots.kitchen.objects import add_object
 from saycan.robots.kitchen.scene import Scene, parse_scene
 from saycan.robots.kitchen.spill import add_spill
 
@@ -29,11 +29,11 @@ def build_world() -> BuildWorld:
         spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
         spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
         spec.option.impratio = 10
-        add_furniture(spec)
+        add_furniture(spec, arrangement.layout)
         for thing in arrangement.placements:
-            add_object(spec, thing.id, OBJECTS[thing.name], thing.position, thing.yaw)
+            add_object(spec, thing.id, arrangement.models[thing.name], thing.position, thing.yaw)
         for spill in arrangement.spills:
-            add_spill(spec, spill)
+            add_spill(spec, spill, arrangement.layout)
         model = spec.compile()
         data = mujoco.MjData(model)
         data.qpos[model.joint("drawer").qposadr[0]] = arrangement.drawer
