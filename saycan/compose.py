@@ -152,8 +152,8 @@ def make_planner(
 
 
 def sample_scene(skill: Skill, seed: int, split: str = "training", variation: str = "frozen") -> Any:
-    """A scene of the kitchen in which a skill can be done; see `saycan.robots.kitchen.distribution`."""
-    return _load("saycan.robots.kitchen.distribution:sample_scene")(skill, seed, split)
+    """A scene of the kitchen in which a skill can be done; see `saycan.robots.kitchen.variation`."""
+    return _load("saycan.robots.kitchen.variation:sample_variation")(skill, seed, split, variation)
 
 
 def distribution_version() -> int:
