@@ -28,6 +28,9 @@ class Physics:
         arrangement: What stands where at the start.
         rate: Control rate in Hz.
         palette: Colours of room and furniture; None are the standard ones.
+
+    Attributes:
+        energy: Mechanical energy that the actuators have put in or taken out since the start, J.
     """
 
     def __init__(self, arrangement: Arrangement, rate: float = 10.0, palette: Palette | None = None) -> None:
@@ -68,13 +71,18 @@ class Physics:
             self._put_in_hand(*arrangement.in_hand, arrangement.grip)
         self._settle()
         self.data.time = 0.0
+        self.energy = 0.0
+        self._force, self._velocity = self.data.actuator_force, self.data.actuator_velocity  # they follow `data`
+        self._powers = np.zeros((self._controller.substeps, self.model.nu))
         self._note_visit()
 
     def advance(self, action: Action) -> None:
         """Carry out one action; the clock moves on by one control period."""
-        for setpoint in self._controller.plan(self.data, action):
-            self._controller.track(self.data, setpoint)
+        for command, power in zip(self._controller.plan(self.data, action), self._powers, strict=True):
+            self._controller.track(self.data, command)
             mujoco.mj_step(self.model, self.data)
+            np.multiply(self._force, self._velocity, out=power)
+        self.energy += float(np.abs(self._powers).sum()) * self.model.opt.timestep
         if self._spills:
             self._wipe()
         self._note_visit()
