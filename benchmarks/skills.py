@@ -1,8 +1,12 @@
 """How often each skill succeeds, in scenes of the frozen distribution that nothing was tuned or trained on.
 
     python benchmarks/skills.py [--policy experts] [--episodes 100] [--verbs "pick up,wipe"] [--json FILE]
+    python benchmarks/skills.py --policy learned --phrases unseen      combinations of verb and object never trained
+    python benchmarks/skills.py --policy learned --variation camera    or colors, sizes, kitchen
+    python benchmarks/skills.py --policy learned --blind               the policy is told another phrase
 
-Success is read from the simulator's own state after the skill has ended; intervals are Wilson's, 95%.
+Success is read from the simulator's own state after the skill has ended; intervals are Wilson's, 95%. Rows of the JSON
+file are NAME/SKILL: success, unseen, blind or the variation.
 """
 
 from __future__ import annotations
@@ -21,14 +25,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from saycan.compose import make_policy
+from saycan.action import Action
+from saycan.compose import make_policy, sample_scene
 from saycan.executor import execute
 from saycan.gate import Gate
+from saycan.observation import Observation
+from saycan.policy import Policy
 from saycan.robots.kitchen import Kitchen
-from saycan.robots.kitchen.distribution import DISTRIBUTION, SPLITS, sample_scene
+from saycan.robots.kitchen.distribution import DISTRIBUTION, SPLITS
 from saycan.skill import Skill
 from saycan.skills.detector import PrivilegedDetector
-from saycan.skills.kitchen import kitchen_library
+from saycan.skills.kitchen import HELD_OUT, held_out, kitchen_library
 from saycan.statistics import Rate
 from saycan.step import Outcome, Step
 
@@ -48,20 +55,71 @@ class Episode:
     message: str
 
 
-def skill_of(verb: str, seed: int) -> Skill:
+@dataclass(frozen=True)
+class Trial:
+    """What an episode is tried with.
+
+    Attributes:
+        policy: Name as in `compose.make_policy`.
+        split: Of the scenes' seeds.
+        variation: "frozen", or how scenes differ from all that was trained on.
+        phrases: "all", "seen" or "unseen": combinations of verb and object in training.
+        blind: Whether the policy is told another phrase than the one that success is judged by.
+    """
+
+    policy: str
+    split: str = "evaluation"
+    variation: str = "frozen"
+    phrases: str = "all"
+    blind: bool = False
+
+
+class Misled:
+    """A policy that hears another phrase: what it does then is what it does without listening.
+
+    Args:
+        policy: The policy.
+        skill: What it hears, always.
+    """
+
+    def __init__(self, policy: Policy, skill: Skill) -> None:
+        self._policy, self._skill = policy, skill
+
+    def reset(self, skill: Skill) -> None:
+        """Begin the other skill."""
+        self._policy.reset(self._skill)
+
+    def act(self, observation: Observation, skill: Skill) -> Action:
+        """The action for the other skill."""
+        return self._policy.act(observation, self._skill)
+
+
+def skill_of(verb: str, seed: int, which: str = "all") -> Skill:
     """The phrase of a verb that belongs to a seed: all of them take turns, in a shuffled order."""
     phrases = [skill for skill in LIBRARY if skill.verb == verb]
+    if which != "all":
+        phrases = [skill for skill in phrases if held_out(skill) == (which == "unseen")]
     order = np.random.default_rng(len(phrases)).permutation(len(phrases))
     return phrases[int(order[seed % len(phrases)])]
 
 
-def run_episode(verb: str, seed: int, split: str, policy: str) -> Episode:
+def another(skill: Skill, seed: int) -> Skill:
+    """Another phrase, of the same verb where it has several."""
+    others = [other for other in LIBRARY if other.verb == skill.verb and other != skill]
+    others = others or [other for other in LIBRARY if other.verb not in (skill.verb, "done")]
+    return others[int(np.random.default_rng(seed).integers(len(others)))]
+
+
+def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
     """Carry out one skill in its scene."""
-    skill = skill_of(verb, seed)
-    cameras = () if policy == "experts" else ("head", "wrist")  # privileged experts look at nothing
-    robot = Gate(Kitchen(sample_scene(skill, seed, split), cameras=cameras))  # type: ignore[arg-type]
+    skill = skill_of(verb, seed, trial.phrases)
+    cameras = () if trial.policy == "experts" else ("head", "wrist")  # privileged experts look at nothing
+    robot = Gate(Kitchen(sample_scene(skill, seed, trial.split, trial.variation), cameras=cameras))
     before = places_of_others(robot, skill)
-    episode = execute(robot, make_policy(policy, robot), skill, detector=PrivilegedDetector(robot.driver))  # type: ignore[arg-type]
+    policy = make_policy(trial.policy, robot)
+    if trial.blind:
+        policy = Misled(policy, another(skill, seed))
+    episode = execute(robot, policy, skill, detector=PrivilegedDetector(robot.driver))  # type: ignore[arg-type]
     ticks = 0
     while True:
         try:
@@ -72,8 +130,16 @@ def run_episode(verb: str, seed: int, split: str, policy: str) -> Episode:
             break
     after = places_of_others(robot, skill)
     robot.close()
+    # A policy that has done the deed and does not say so has failed all the same: the step has timed out.
     success, seconds = step.outcome is Outcome.SUCCEEDED, ticks / robot.spec.rate
     return Episode(skill, seed, success, before != after, seconds, f"{step.outcome}: {step.message}")
+
+
+def one_thread() -> None:
+    """Networks in as many processes as there are cores take one thread each."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def places_of_others(robot: Gate, skill: Skill) -> dict[str, str | None]:
@@ -89,27 +155,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--episodes", type=int, default=100, help="scenes for each verb")
     parser.add_argument("--first", type=int, default=0, help="seed of the first scene")
     parser.add_argument("--split", choices=SPLITS, default="evaluation")
+    parser.add_argument("--variation", default="frozen", help="frozen, camera, colors, sizes or kitchen")
+    parser.add_argument("--phrases", choices=("all", "seen", "unseen"), default="all")
+    parser.add_argument("--blind", action="store_true", help="tell the policy another phrase")
     parser.add_argument("--verbs", default=",".join(VERBS), help="comma-separated")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--failures", action="store_true", help="list every failed episode")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     verbs = [verb.strip() for verb in options.verbs.split(",")]
+    trial = Trial(options.policy, options.split, options.variation, options.phrases, options.blind)
+    if options.phrases == "unseen":
+        verbs = [verb for verb in verbs if verb in HELD_OUT]
     seeds = range(options.first, options.first + options.episodes)
 
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     episodes: list[Episode] = []
-    with ProcessPoolExecutor(options.workers) as pool, Progress(*columns, console=console, transient=True) as progress:
-        futures = [
-            pool.submit(run_episode, verb, seed, options.split, options.policy) for verb in verbs for seed in seeds
-        ]
+    with (
+        ProcessPoolExecutor(options.workers, initializer=one_thread) as pool,
+        Progress(*columns, console=console, transient=True) as progress,
+    ):
+        futures = [pool.submit(run_episode, verb, seed, trial) for verb in verbs for seed in seeds]
         bar = progress.add_task("episodes", total=len(futures))
         for future in futures:
             episodes.append(future.result())
             progress.advance(bar)
 
     title = f"{options.policy}: {options.split} scenes, distribution version {DISTRIBUTION.version}"
+    name = "success"
+    if options.phrases != "all":
+        name, title = options.phrases, f"{title}, {options.phrases} combinations"
+    if options.variation != "frozen":
+        name, title = options.variation, f"{title}, another {options.variation}"
+    if options.blind:
+        name, title = "blind", f"{title}, told another phrase"
     table = Table("skill", "succeeded", "rate", "95% interval", "disturbed others", "mean s", title=title)
     rows = []
     for verb in verbs:
@@ -121,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         share, interval = f"{rate.value:.0%}", f"{low:.0%} to {high:.0%}"
         table.add_row(verb, f"{rate.successes}/{rate.trials}", share, interval, str(disturbed), f"{seconds:.1f}")
         rows += [
-            Row(f"success/{verb}", rate.value, "share"),
+            Row(f"{name}/{verb}", rate.value, "share"),
             Row(f"successes/{verb}", rate.successes, f"of {rate.trials}"),
             Row(f"disturbed/{verb}", disturbed / rate.trials, "share"),
             Row(f"seconds/{verb}", seconds, "s"),

@@ -1,13 +1,10 @@
-"""The command line: `saycan`, `saycan run`, `saycan plan`, `saycan skills`, `saycan doctor`."""
+"""The command line: `saycan`, `saycan run`, `saycan plan`, `saycan skills`, `saycan doctor`, and the workshop's."""
 
 from __future__ import annotations
 
 import json
-import logging
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from saycan._version import __version__
-from saycan.errors import BadInputError, SayCanError
+from saycan.errors import BadInputError
+from saycan.screen import telling
+from saycan.workshop import collect, data, replay, train
 
 if TYPE_CHECKING:
     from saycan.goals import Goal
@@ -29,6 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.command()(collect)
+app.command()(replay)
+app.add_typer(data, name="data")
+app.add_typer(train, name="train")
 
 Robot = Annotated[str, typer.Option(help='Whose hands: "kitchen" (MuJoCo), "fake", a plug-in, or module:attribute.')]
 Llm = Annotated[
@@ -51,19 +55,6 @@ NoRecord = Annotated[bool, typer.Option("--no-record", help="Leave no run folder
 Film = Annotated[bool, typer.Option("--video/--no-video", help="Whether the run folder gets a video.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when something goes wrong.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the outcome to this file, as JSON.")]
-
-
-@dataclass(frozen=True)
-class Screen:
-    """Where a command writes: what it was asked for, and what went wrong."""
-
-    out: Console
-    err: Console
-
-    @property
-    def aside(self) -> Console:
-        """For remarks in mid-run: beside the live view on a terminal, else kept out of the output."""
-        return self.out if self.out.is_terminal else self.err
 
 
 @app.callback(invoke_without_command=True)
@@ -94,7 +85,7 @@ def repl(
     traceback: Traceback = False,
 ) -> None:
     """Open a prompt: plain words make the robot act, /help lists what else there is."""
-    with _telling(traceback) as screen:
+    with telling(traceback) as screen:
         from saycan.repl import Repl
         from saycan.session import Setup
 
@@ -129,7 +120,7 @@ def run(
 
     Exit code 1: it did not. 2: the input cannot be used. 130: Ctrl-C.
     """
-    with _telling(traceback) as screen:
+    with telling(traceback) as screen:
         from saycan import goals
         from saycan.instruction import check_instruction
         from saycan.live import RunView, show_run
@@ -185,7 +176,7 @@ def plan(
     traceback: Traceback = False,
 ) -> None:
     """Decide on the first step, and say why, without moving."""
-    with _telling(traceback) as screen:
+    with telling(traceback) as screen:
         from saycan.figure import save_decision
         from saycan.instruction import check_instruction
         from saycan.session import Setup, load_planner, notices, opened
@@ -227,7 +218,7 @@ def plan(
 @app.command()
 def skills(robot: Robot = "kitchen", traceback: Traceback = False) -> None:
     """List what the robot can be asked to do."""
-    with _telling(traceback) as screen:
+    with telling(traceback) as screen:
         from saycan.session import Setup, opened
         from saycan.tables import skill_table
 
@@ -239,7 +230,7 @@ def skills(robot: Robot = "kitchen", traceback: Traceback = False) -> None:
 @app.command()
 def doctor(traceback: Traceback = False) -> None:
     """Say what is installed, what works, and the one command that mends each gap."""
-    with _telling(traceback) as screen:
+    with telling(traceback) as screen:
         from saycan.doctor import examine, report
 
         with screen.out.status("examining", spinner="dots"):
@@ -251,54 +242,6 @@ def doctor(traceback: Traceback = False) -> None:
 def main() -> None:
     """The entry point."""
     app(prog_name="saycan")
-
-
-@contextmanager
-def _telling(traceback: bool) -> Iterator[Screen]:
-    """Turn whatever goes wrong into one line on stderr and an exit code, unless the traceback was asked for."""
-    screen = Screen(Console(soft_wrap=not sys.stdout.isatty()), Console(stderr=True, soft_wrap=not sys.stderr.isatty()))
-    try:
-        with _quiet(screen.aside):
-            yield screen
-    except (typer.Exit, typer.Abort):
-        raise
-    except KeyboardInterrupt:
-        screen.err.print("interrupted", style="yellow")
-        raise typer.Exit(130) from None
-    except SayCanError as error:
-        if traceback:
-            raise
-        screen.err.print(Text.assemble(("error: ", "bold red"), str(error)))
-        raise typer.Exit(2 if isinstance(error, BadInputError) else 1) from None
-    except Exception as error:
-        if traceback:
-            raise
-        what = f"{type(error).__name__}: {error}"
-        line = Text.assemble(("error in saycan itself: ", "bold red"), what, "; --traceback shows where")
-        screen.err.print(line)
-        raise typer.Exit(1) from None
-
-
-@contextmanager
-def _quiet(aside: Console) -> Iterator[None]:
-    """Our own warnings are shown as lines; the chatter of libraries is not."""
-    from rich.logging import RichHandler
-
-    ours = logging.getLogger("saycan")
-    handler, before = RichHandler(console=aside, show_time=False, show_path=False, markup=False), ours.propagate
-    ours.addHandler(handler)
-    ours.propagate = False
-    logging.captureWarnings(True)
-    chatter = logging.getLogger("py.warnings")
-    level = chatter.level
-    chatter.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        ours.removeHandler(handler)
-        ours.propagate = before
-        logging.captureWarnings(False)
-        chatter.setLevel(level)
 
 
 def _judge(goal: Goal, world: PrivilegedWorld, out: Console) -> bool:

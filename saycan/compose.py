@@ -55,8 +55,14 @@ PLANNERS = {
 }
 """Name to class of a Planner over a language model, values and a library."""
 
-POLICIES = {"experts": "saycan.skills.experts:PrivilegedExperts"}
+POLICIES = {
+    "experts": "saycan.skills.experts:PrivilegedExperts",
+    "learned": "saycan.skills.shipped:learned_policy",
+}
 """Name to class or function that makes a Policy for a robot."""
+
+PRIVILEGED_POLICIES = ("experts",)
+"""Those that read a simulator's own state."""
 
 PROBES = {
     "renderer": "saycan.robots.kitchen.render:choose_renderer",
@@ -117,12 +123,16 @@ def with_fallback(first: LanguageModel, second: str) -> LanguageModel:
 
 
 def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
-    """A policy for a robot, by name: "experts", an entry point of `saycan.policies`, or "module:attribute".
+    """A policy for a robot, by name: "experts", "learned", "learned:FILE", an entry point, or "module:attribute".
 
-    It gets the driver and `options`. Raises UnknownNameError or MissingPartError.
+    Entry points are those of the group `saycan.policies`. It gets the driver and `options`. Raises UnknownNameError or
+    MissingPartError.
     """
     driver = _driver(robot)
-    if name in POLICIES and not isinstance(driver, PrivilegedWorld):
+    kind, colon, file = name.partition(":")
+    if colon and kind == "learned":
+        name, options = kind, {"file": file, **options}
+    if name in PRIVILEGED_POLICIES and not isinstance(driver, PrivilegedWorld):
         raise MissingPartError(f"the policy {name!r} reads a simulator's own state, and {driver!r} gives none away")
     return cast(Policy, _find("policy", name, POLICIES, "saycan.policies")(driver, **options))
 

@@ -1,9 +1,12 @@
-"""Success rates with their uncertainty."""
+"""Success rates with their uncertainty, and how good probabilities are."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 Z95 = 1.959963984540054
 
@@ -40,3 +43,31 @@ class Rate:
     def __str__(self) -> str:
         low, high = self.interval
         return f"{self.successes}/{self.trials} ({self.value:.1%}, 95% interval {low:.1%} to {high:.1%})"
+
+
+def auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve: how likely a positive scores above a negative, ties counting half; NaN for one class.
+
+    By the rank sum of Mann and Whitney (1947).
+    """
+    count, others = int(positive.sum()), int((~positive).sum())
+    if count == 0 or others == 0:
+        return float("nan")
+    _, inverse, sizes = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(sizes) - 0.5 * (sizes - 1))[inverse]
+    return float((ranks[positive].sum() - 0.5 * count * (count + 1)) / (count * others))
+
+
+def calibration_error(probabilities: NDArray[np.float64], happened: NDArray[np.bool_], bins: int = 10) -> float:
+    """Expected calibration error (Guo et al. 2017, arXiv:1706.04599): mean |share that happened - mean probability|.
+
+    The bins are equally wide and weigh as many cases as they hold.
+    """
+    if len(probabilities) == 0:
+        return float("nan")
+    which = np.minimum((probabilities * bins).astype(int), bins - 1)
+    gaps = [
+        abs(float(happened[which == k].mean()) - float(probabilities[which == k].mean())) * float((which == k).mean())
+        for k in np.unique(which)
+    ]
+    return float(sum(gaps))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saycan.errors import BadInputError
 from saycan.skills.policies.scaling import Scaling
@@ -44,6 +45,7 @@ class Checkpoint:
         network: It, in evaluation mode.
         scaling, sentences: What goes with it.
         about: Plain facts: data, seeds, steps, results.
+        extra: Arrays that belong to it besides.
     """
 
     kind: str
@@ -52,14 +54,20 @@ class Checkpoint:
     scaling: Scaling
     sentences: Sentences
     about: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def network_class(kind: str) -> Any:
+    """The class of a network. Raises BadInputError for an unknown kind."""
+    if kind not in NETWORKS:
+        raise BadInputError(f"unknown network {kind!r}; valid: {', '.join(NETWORKS)}")
+    module, _, name = NETWORKS[kind].partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
     """A new network. Raises BadInputError for an unknown kind."""
-    if kind not in NETWORKS:
-        raise BadInputError(f"unknown network {kind!r}; valid: {', '.join(NETWORKS)}")
-    module, _, name = NETWORKS[kind].partition(":")
-    network: nn.Module = getattr(importlib.import_module(module), name)(**config)
+    network: nn.Module = network_class(kind)(**config)
     return network
 
 
@@ -73,6 +81,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     }
     for name in ("low", "high", "mean", "scale"):
         tensors[f"scaling/{name}"] = np.ascontiguousarray(getattr(checkpoint.scaling, name), np.float32)
+    tensors |= {f"extra/{name}": np.ascontiguousarray(array) for name, array in checkpoint.extra.items()}
     tensors["sentences"] = checkpoint.sentences.vectors.astype(np.float16)
     metadata = {
         "format": FORMAT,
@@ -116,4 +125,5 @@ def load(path: Path) -> Checkpoint:
     low, high, mean, scale = (tensors[f"scaling/{name}"] for name in ("low", "high", "mean", "scale"))
     sentences = Sentences(json.loads(metadata["phrases"]), tensors["sentences"], name=metadata["embedding"])
     about = json.loads(metadata["about"])
-    return Checkpoint(kind, config, network, Scaling(low, high, mean, scale), sentences, about)
+    extra = {name.removeprefix("extra/"): array for name, array in tensors.items() if name.startswith("extra/")}
+    return Checkpoint(kind, config, network, Scaling(low, high, mean, scale), sentences, about, extra)

@@ -74,7 +74,7 @@ class MapDriver:
         return drive_to(observation, self._dock(skill))
 
     def _dock(self, skill: Skill) -> NDArray[np.float64]:
-        if skill.place not in self._places:
+        if skill.place is None or skill.place not in self._places:
             known = ", ".join(self._places) or "none: this robot's specification has no map"
             raise PolicyError(
                 f"cannot drive for {skill.phrase!r}: {skill.place!r} is not on the map; there is: {known}"

@@ -128,5 +128,6 @@ def about(library: SkillLibrary, plan: Plan, versions: Mapping[str, str], distri
         "versions": dict(versions),
         "first": plan.first,
         "noise": plan.noise,
+        "every": plan.every,
         "phrases": [skill.phrase for skill in library if skill.verb != "done"],
     }

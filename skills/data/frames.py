@@ -166,6 +166,7 @@ def _where(episode: Episode, things: tuple[str, ...]) -> NDArray[np.float16]:
     depth = np.where(back < -1e-6, -back, np.inf) * np.tan(0.5 * cameras[:, :, None, 12])
     x, y = right / depth, -up / depth
     seen = (back < -1e-6) & (np.abs(x) <= 1) & (np.abs(y) <= 1)
+    x, y = np.clip(x, -2, 2), np.clip(y, -2, 2)  # half precision ends at 65504
     distance = np.linalg.norm(offset[:, -1], axis=-1).mean(axis=0)  # from the last camera, the one on the hand
     for index in np.argsort(-distance):  # the nearest is written last
         found[:, :, things.index(episode.objects[index])] = np.stack([x, y, seen], axis=-1)[:, :, index]

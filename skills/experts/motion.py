@@ -153,6 +153,7 @@ def base_before(place: Place, point: Vector) -> Vector:
 
 
 def yaw_of(observation: Observation) -> float:
+    """Yaw of the end effector in the base frame, rad."""
     w, x, y, z = observation.ee_quaternion
     return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
 

@@ -42,11 +42,11 @@ POINTING, GOAL, ENDING = 0.05, 0.2, 0.05
 class Block(nn.Module):
     """Two 3x3 convolutions with a skip, FiLM after the second normalisation: x + FiLM(norm(conv(relu(...))))."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, text: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, text: int, dilation: int = 1) -> None:
         super().__init__()
         self.first = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.norm1 = nn.GroupNorm(8, outputs)
-        self.second = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.second = nn.Conv2d(outputs, outputs, 3, 1, dilation, dilation, bias=False)
         self.norm2 = nn.GroupNorm(8, outputs)
         self.film = FiLM(text, outputs)
         same = stride == 1 and inputs == outputs
@@ -65,7 +65,8 @@ class Eye(nn.Module):
     Args:
         text: E.
         stem: Channels of the first convolution, 5x5 with stride 2.
-        stages: (channels, blocks, stride) of each stage.
+        stages: (channels, blocks, stride) of each stage, and the dilation of its blocks' second convolutions if not 1:
+            a wider look at no cost.
         keypoints: K attention maps; 0 for global average pooling.
         looks: How many of them also say what is there.
     """
@@ -77,9 +78,9 @@ class Eye(nn.Module):
         self.stem = nn.Conv2d(3, stem, 7 if pool else 5, 2, 3 if pool else 2)
         self.pool = nn.MaxPool2d(3, 2, 1) if pool else nn.Identity()
         blocks, channels = [], stem
-        for outputs, count, stride in stages:
+        for outputs, count, stride, *dilation in stages:
             for index in range(count):
-                blocks.append(Block(channels, outputs, stride if index == 0 else 1, text))
+                blocks.append(Block(channels, outputs, stride if index == 0 else 1, text, *dilation))
                 channels = outputs
         self.blocks = nn.ModuleList(blocks)
         self.attention = nn.Conv2d(channels, keypoints, 1) if keypoints else None
@@ -124,7 +125,7 @@ class BCZ(nn.Module):
         text: int = 640,
         state: int = STATE,
         stem: int = 24,
-        stages: Sequence[Sequence[int]] = ((48, 2, 2),),
+        stages: Sequence[Sequence[int]] = ((48, 1, 2, 2),),
         keypoints: int = 16,
         looks: int = 2,
         pool: bool = False,

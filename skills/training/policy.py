@@ -133,7 +133,9 @@ def split(frames: Frames, every: int = 40) -> tuple[NDArray[np.int64], NDArray[n
     return rows[~aside], rows[aside]
 
 
-def evaluate(network: torch.nn.Module, batches: PolicyBatches, count: int = 1536) -> dict[str, float]:
+def evaluate(
+    network: torch.nn.Module, batches: PolicyBatches, count: int = 1536, device: str = "cpu"
+) -> dict[str, float]:
     """Scores on held-out rows: error of hand and fingers, of terminate, and whether the network points at the goal."""
     rng = np.random.default_rng(0)
     hand: list[float] = []
@@ -142,7 +144,7 @@ def evaluate(network: torch.nn.Module, batches: PolicyBatches, count: int = 1536
     hits: dict[str, list[float]] = {}
     with torch.inference_mode():
         for _ in range(count // 256):
-            inputs, targets = batches.draw(rng, 256)
+            inputs, targets = batches.draw(rng, 256, device)
             predicted = network.actions(inputs)[:, 0]  # type: ignore[operator]
             wanted = targets.actions[:, 0]
             going = wanted[:, 10] < 0

@@ -14,7 +14,7 @@ acted alone speak about it; preconditions and deeds are learned from every row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from saycan.skills.features import BODY, nearest, place_features
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
 from saycan.skills.values.network import ValueNetwork, binary_loss, pointing_loss
+from saycan.statistics import auc, calibration_error
 
 Method = Literal["td", "mc"]
 
@@ -80,7 +81,7 @@ class ValueBatches:
         augment: bool = True,
     ) -> None:
         self.frames, self.skills, self._augment = frames, skills, augment
-        self._rows = np.arange(len(frames)) if rows is None else rows
+        self.rows = np.arange(len(frames)) if rows is None else rows
         self._body = scaling.standardise(frames.state)[:, :BODY]
         self._scaling = scaling
         index = {phrase: number for number, phrase in enumerate(frames.phrases)}
@@ -96,7 +97,7 @@ class ValueBatches:
         self._place, self._here = self._all_places()
 
     def _all_places(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """(N, P + 1, PLACE) features of every place and, last, of the nearest; (N,) where the base stands, -1 nowhere."""
+        """(N, P + 1, PLACE) features of every place and, last, of the nearest; (N,) where the base stands, or -1."""
         frames, names = self.frames, self._names
         rows, here = [], np.full(len(frames), -1)
         first = 0
@@ -115,7 +116,7 @@ class ValueBatches:
 
     def draw(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(B,) rows and (B, S) phrases: half of the rows from the policy's own episodes."""
-        mine, others = self._rows[self.of_policy[self._rows]], self._rows
+        mine, others = self.rows[self.of_policy[self.rows]], self.rows
         count = size // 2 if len(mine) else 0
         rows = np.concatenate([mine[rng.integers(len(mine), size=count)] if count else mine[:0],
                                others[rng.integers(len(others), size=size - count)]])  # fmt: skip
@@ -144,15 +145,17 @@ class ValueBatches:
             options[0 if not self._augment or rng.random() < 0.5 else int(rng.integers(len(options)))]
             for options in (self._texts[phrase] for phrase in phrases.ravel())
         ]).reshape(*phrases.shape, -1)  # fmt: skip
+
+        def truth(mask: NDArray[np.uint8]) -> Tensor:
+            return torch.from_numpy(frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)).float()
+
         return Questions(
             images={name: self._pictures(pixels[rows], rng) for name, pixels in frames.images.items()},
             body=torch.from_numpy(self._body[rows]),
             text=torch.from_numpy(texts),
             place=torch.from_numpy(place),
-            possible=torch.from_numpy(
-                frames.holds(frames.possible, flat, phrases.ravel()).reshape(phrases.shape)
-            ).float(),
-            done=torch.from_numpy(frames.holds(frames.done, flat, phrases.ravel()).reshape(phrases.shape)).float(),
+            possible=truth(frames.possible),
+            done=truth(frames.done),
             visible=torch.from_numpy(visible).float(),
             where=torch.from_numpy(where),
         )
@@ -220,7 +223,7 @@ class ValueLearner:
             last = torch.from_numpy(rows == frames.end[rows])
             outcome = torch.where(last, outcome, ahead.value[:, 0].sigmoid())
         own = torch.from_numpy(mine)
-        # Attempts count as they went, also where the precondition is lost on the way: what was dropped cannot be placed.
+        # Attempts count as they went, also where the precondition is lost on the way, as when a thing was dropped.
         target[:, 0] = torch.where(own, outcome, target[:, 0])
         known[:, 0] = torch.where(own, torch.ones_like(outcome), known[:, 0])
         known[:, 0] *= 4.0
@@ -251,3 +254,122 @@ def _foreign(picture: Tensor, rng: np.random.Generator) -> Tensor:
         return 255 - picture
     coarse = torch.from_numpy(rng.integers(0, 256, (3, 4, 4), dtype=np.uint8))
     return coarse.repeat_interleave(picture.shape[1] // 4, 1).repeat_interleave(picture.shape[2] // 4, 2)
+
+
+def evaluate_values(network: ValueNetwork, batches: ValueBatches, count: int = 1024) -> dict[str, float]:
+    """Scores on held-out rows: how well the three answers rank, and how far the value is off."""
+    asked = collect_answers(network, batches, count)
+    scores = {}
+    for answer, truth in (("possible", asked.possible), ("done", asked.done)):
+        weight = asked.visible if answer == "done" else np.ones_like(truth)
+        logits = asked.logits[answer]
+        scores[f"{answer} auc"] = auc(logits[weight > 0], truth[weight > 0] > 0.5)
+    logits, outcome = own_values(network, batches)
+    scores["value auc"] = auc(logits, outcome)
+    scores["value error"] = calibration_error(1 / (1 + np.exp(-logits)), outcome)
+    return scores
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Answers of a network about held-out rows, (R, S) each, and what each row itself looks like.
+
+    Attributes:
+        logits: Answer to logits.
+        possible, done, visible: The truth.
+        features: (R, F). coherent: (R,).
+    """
+
+    logits: dict[str, NDArray[np.float64]]
+    possible: NDArray[np.float64]
+    done: NDArray[np.float64]
+    visible: NDArray[np.float64]
+    features: NDArray[np.float64]
+    coherent: NDArray[np.float64]
+
+
+def collect_answers(network: ValueNetwork, batches: ValueBatches, count: int) -> Collected:
+    """Ask about `count` random rows."""
+    rng = np.random.default_rng(1)
+    parts: dict[str, list[NDArray[np.float64]]] = {}
+    with torch.inference_mode():
+        for _ in range(max(1, count // 128)):
+            rows, phrases = batches.draw(rng, 128)
+            asked = batches.questions(rows, phrases, rng)
+            look = network.look(asked.images, asked.body)
+            answers = network.ask(look, asked.text, asked.place)
+            for name, tensor in (
+                ("possible?", answers.possible), ("done?", answers.done), ("possible", asked.possible),
+                ("done", asked.done), ("visible", asked.visible), ("features", look.features),
+                ("coherent", look.coherent),
+            ):  # fmt: skip
+                parts.setdefault(name, []).append(tensor.double().numpy())
+    whole = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    logits = {"possible": whole.pop("possible?"), "done": whole.pop("done?")}
+    return Collected(logits, **whole)
+
+
+def own_values(
+    network: ValueNetwork, batches: ValueBatches, starts: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Logits of the value of the policy's own episodes, and how they ended: at their starts, or in every row."""
+    frames = batches.frames
+    rows = batches.rows[batches.of_policy[batches.rows]]
+    if starts:
+        rows = rows[np.searchsorted(frames.episode, frames.episode[rows]) == rows]
+    rng = np.random.default_rng(2)
+    logits = []
+    with torch.inference_mode():
+        for first in range(0, len(rows), 256):
+            some = rows[first : first + 256]
+            asked = batches.questions(some, batches.own[some][:, None], rng)
+            answers = network.ask(network.look(asked.images, asked.body), asked.text, asked.place)
+            logits.append(answers.value[:, 0].double().numpy())
+    return np.concatenate(logits) if logits else np.zeros(0), frames.success[frames.episode[rows]]
+
+
+def calibrate(network: ValueNetwork, batches: ValueBatches, count: int = 4096) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit on held-out rows what turns logits into probabilities, and what tells a foreign picture.
+
+    Returns:
+        Plain numbers: "calibration" (answer to the a and b of sigmoid(a logit + b), Platt 1999) and "foreign" (the
+        thresholds of distance and coherence that one row in 500 exceeds); and arrays: the mean of the features and the
+        matrix that whitens them, so that the length of (features - mean) @ whiten is the Mahalanobis distance.
+    """
+    asked = collect_answers(network, batches, count)
+    seen = asked.visible > 0
+    logits, outcome = own_values(network, batches, starts=False)
+    calibration = {
+        "possible": platt(asked.logits["possible"].ravel(), asked.possible.ravel() > 0.5),
+        "done": platt(asked.logits["done"][seen], asked.done[seen] > 0.5),
+        "value": platt(logits, outcome),
+    }
+    mean = asked.features.mean(axis=0)
+    spread, axes = np.linalg.eigh(np.cov(asked.features.T) + 1e-4 * np.eye(len(mean)))
+    whiten = axes / np.sqrt(np.maximum(spread, 1e-4))
+    distance = np.linalg.norm((asked.features - mean) @ whiten, axis=1)
+    foreign = {
+        "distance": float(np.quantile(distance, 0.998)),
+        "coherent": float(np.quantile(asked.coherent, 0.002)),
+    }
+    arrays = {"mean": mean.astype(np.float32), "whiten": whiten.astype(np.float32)}
+    return {"calibration": calibration, "foreign": foreign}, arrays
+
+
+def platt(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """a and b of sigmoid(a logit + b) that make the truth likeliest; (1, 0) where there is one class only."""
+    if len(logits) == 0 or truth.all() or not truth.any():
+        return 1.0, 0.0
+    x, y = torch.from_numpy(logits), torch.from_numpy(truth.astype(np.float64))
+    parameters = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        value = torch.nn.functional.binary_cross_entropy_with_logits(parameters[0] * x + parameters[1], y)
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    a, b = parameters.detach().tolist()
+    return float(a), float(b)

@@ -143,7 +143,8 @@ class ValueNetwork(nn.Module):
             start += tokens
         body = look.body[:, None].expand(-1, count, -1)
         answers = self.answer(torch.cat([*parts, phrase, body, place], dim=2))  # (B, S, 3)
-        return Answers(*answers.unbind(dim=2), torch.cat(logits, dim=3))
+        value, possible, done = answers.unbind(dim=2)
+        return Answers(value, possible, done, torch.cat(logits, dim=3))
 
 
 def pointing_loss(attention: Tensor, where: Tensor, counts: Sequence[int]) -> Tensor:

@@ -1,0 +1,254 @@
+"""How good the learned values, the success detector and the sense for foreign pictures are, on scenes never seen.
+
+    python benchmarks/values.py [--policy learned] [--episodes 60] [--verbs "pick up,place"] [--json FILE] [--figure PNG]
+
+Every episode starts in a scene in which its skill's symbolic precondition holds, half of them frozen ones and half hard
+ones, in which it often fails; the policy tries, the simulator judges. Reported for each verb: how often it succeeded
+(base rate), the area under the ROC curve (AUC) and the expected calibration error (ECE) of the learned value and of the
+privileged geometric one, and the detector's balanced accuracy and share of false successes. A verb counts where at
+least a fifth of its episodes went either way. Phrases that are plainly impossible are reported apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from report import Row, write_json
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from saycan.compose import make_policy, make_robot, sample_scene
+from saycan.executor import execute
+from saycan.gate import Gate
+from saycan.skill import Skill
+from saycan.skills.detector import PrivilegedDetector
+from saycan.skills.geometric import PrivilegedGeometricValues
+from saycan.skills.kitchen import STRESS, kitchen_library
+from saycan.skills.shipped import Learned, learned
+from saycan.statistics import auc, calibration_error
+from saycan.symbolic import precondition
+
+LIBRARY = kitchen_library()
+VERBS = ("pick up", "place", "put down", "trash", "bring", "wipe", "open", "close")
+FEWEST = 0.2
+"""Share of either outcome from which ranking them is worth a number."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One attempt: what was thought before, what happened, what was thought afterwards."""
+
+    skill: Skill
+    value: float
+    geometric: float
+    success: bool
+    detected: float
+    impossible: tuple[float, ...]
+    strange: float
+
+
+def attempt(verb: str, seed: int, scenes: str, policy: str) -> Trial:
+    """Ask, try, judge, ask again."""
+    phrases = [skill for skill in LIBRARY if skill.verb == verb]
+    skill = phrases[int(np.random.default_rng([3, seed]).integers(len(phrases)))]
+    robot = Gate(make_robot("kitchen", scene=sample_scene(skill, seed, "evaluation", scenes)))
+    parts: Learned = learned(robot.driver)
+    observation = robot.observe()
+    world: Any = robot.driver
+    skills = [one for one in LIBRARY if one.verb in VERBS]
+    seen = parts.perception.ask(observation, skills)
+    state = world.privileged_state()
+    index = skills.index(skill)
+    impossible = tuple(
+        float(value) for one, value in zip(skills, seen.value, strict=True) if precondition(state, one) is not None
+    )
+    geometric = float(PrivilegedGeometricValues(world).values(observation, [skill])[0])
+    detector = PrivilegedDetector(world)
+    run = execute(robot, make_policy(policy, robot), skill, detector=None)
+    for _ in run:
+        pass
+    success = detector.detect(skill, observation, observation).success
+    detected = parts.detector().detect(skill, observation, robot.observe()).probability
+    robot.close()
+    return Trial(skill, float(seen.value[index]), geometric, success, detected, impossible, seen.strange)
+
+
+def foreign_pictures(count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Strangeness of pictures of scenes never seen, and of others; and which are the others.
+
+    The others: black, white and grey pictures, noise, the pictures of an earlier moment at another place (a camera that
+    froze), a picture upside down, stripes, and the view of the room from a corner (a foreign scene).
+    """
+    rng = np.random.default_rng(0)
+    scores, foreign = [], []
+    phrases = [skill for skill in LIBRARY if skill.verb in VERBS]
+    earlier: Any = None
+    for number in range(count):
+        skill = phrases[int(rng.integers(len(phrases)))]
+        robot = Gate(make_robot("kitchen", scene=sample_scene(skill, 50_000 + number, "evaluation")))
+        perception = learned(robot.driver).perception
+        observation = robot.observe()
+        scores.append(perception.ask(observation, [skill]).strange)
+        foreign.append(False)
+        size = next(iter(observation.images.values())).shape
+        stripes = np.broadcast_to((np.arange(size[1]) // 4 % 2 * 255).astype(np.uint8)[None, :, None], size)
+        view: Any = robot.driver
+        kinds: list[Any] = [
+            {name: np.zeros(size, np.uint8) for name in observation.images},
+            {name: np.full(size, int(rng.integers(100, 256)), np.uint8) for name in observation.images},
+            {name: rng.integers(0, 256, size, dtype=np.uint8) for name in observation.images},
+            {name: image[::-1].copy() for name, image in observation.images.items()},
+            {name: stripes.copy() for name in observation.images},
+            {name: view.view(size[1], size[0]) for name in observation.images},
+            earlier,
+        ]
+        pictures = kinds[number % len(kinds)]
+        earlier = observation.images
+        if pictures is not None:
+            changed = type(observation)(**{**vars(observation), "images": pictures})
+            scores.append(perception.ask(changed, [skill]).strange)
+            foreign.append(True)
+        robot.close()
+    return np.array(scores), np.array(foreign)
+
+
+def timing() -> tuple[float, float]:
+    """Seconds of one question, and of 551 questions, about one observation."""
+    robot = Gate(make_robot("kitchen"))
+    perception = learned(robot.driver).perception
+    observation = robot.observe()
+    phrases = [skill for skill in LIBRARY if skill.verb != "done"]
+    many = (phrases * 4)[: len(kitchen_library(STRESS)) - 1]
+    spent = []
+    for skills in ([phrases[0]], many):
+        perception.ask(observation, skills)
+        began = perf_counter()
+        for _ in range(20):
+            perception.ask(observation, skills)
+        spent.append((perf_counter() - began) / 20)
+    robot.close()
+    return spent[0], spent[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the tables, draw the reliability plot, write the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--policy", default="learned")
+    parser.add_argument("--episodes", type=int, default=60, help="for each verb; half of them in hard scenes")
+    parser.add_argument("--first", type=int, default=20_000, help="seed of the first scene")
+    parser.add_argument("--verbs", default=",".join(VERBS))
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--figure", type=Path, help="the reliability plot, a PNG")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args(arguments)
+    verbs = [verb.strip() for verb in options.verbs.split(",")]
+    console = Console()
+    with ProcessPoolExecutor(options.workers, initializer=one_thread) as pool:
+        futures = [
+            pool.submit(attempt, verb, options.first + number, ("frozen", "hard")[number % 2], options.policy)
+            for verb in verbs
+            for number in range(options.episodes)
+        ]
+        trials = [future.result() for future in track(futures, "episodes", console=console, transient=True)]
+    rows = report_values(console, verbs, trials)
+    impossible = np.array([value for trial in trials for value in trial.impossible])
+    possible = np.array([trial.value for trial in trials])
+    told = auc(np.concatenate([possible, impossible]), np.arange(len(possible) + len(impossible)) < len(possible))
+    console.print(
+        f"impossible phrases: mean value {impossible.mean():.3f}, above 0.5: {(impossible > 0.5).mean():.1%}, "
+        f"AUC against possible ones {told:.3f}"
+    )
+    scores, foreign = foreign_pictures()
+    strange = auc(scores, foreign)
+    console.print(
+        f"foreign pictures: AUROC {strange:.3f}; abstained on {(scores[foreign] > 1).mean():.0%} of them and on "
+        f"{(scores[~foreign] > 1).mean():.1%} of the kitchen's"
+    )
+    one, many = timing()
+    console.print(f"one phrase {1e3 * one:.1f} ms, 551 phrases {1e3 * many:.1f} ms: {many / one:.2f}x")
+    rows += [
+        Row("value/impossible_mean", float(impossible.mean()), "probability"),
+        Row("value/impossible_auc", told, "auc"),
+        Row("foreign/auroc", strange, "auc"),
+        Row("value/ms_one", 1e3 * one, "ms"),
+        Row("value/ms_551", 1e3 * many, "ms"),
+    ]
+    if options.figure is not None:
+        save_reliability(options.figure, trials)
+    write_json(options.json, rows)
+
+
+def report_values(console: Console, verbs: Sequence[str], trials: Sequence[Trial]) -> list[Row]:
+    """Print the table; the rows of the JSON file."""
+    table = Table("skill", "base rate", "AUC", "ECE", "geometric AUC", "ECE", "detected", "false success")
+    rows: list[Row] = []
+    for verb in [*verbs, "all"]:
+        mine = [trial for trial in trials if verb in ("all", trial.skill.verb)]
+        success = np.array([trial.success for trial in mine])
+        learned_, geometric, detected = (
+            np.array([getattr(trial, name) for trial in mine]) for name in ("value", "geometric", "detected")
+        )
+        base = float(success.mean())
+        mixed = FEWEST <= base <= 1 - FEWEST
+        said = detected > 0.5
+        hits = float(said[success].mean()) if success.any() else float("nan")
+        false = float(said[~success].mean()) if (~success).any() else float("nan")
+        figures = {
+            "auc": auc(learned_, success) if mixed else float("nan"),
+            "ece": calibration_error(learned_, success),
+            "geometric_auc": auc(geometric, success) if mixed else float("nan"),
+            "geometric_ece": calibration_error(geometric, success),
+            "detected": 0.5 * (hits + 1 - false),
+            "false_success": false,
+        }
+        table.add_row(verb, f"{base:.2f} of {len(mine)}", *(f"{value:.3f}" for value in figures.values()))
+        rows.append(Row(f"value/base/{verb}", base, f"of {len(mine)}"))
+        rows += [Row(f"value/{name}/{verb}", value, "share") for name, value in figures.items()]
+    console.print(table)
+    return rows
+
+
+def save_reliability(path: Path, trials: Sequence[Trial]) -> None:
+    """Draw how often skills of each value succeeded."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    success = np.array([trial.success for trial in trials])
+    figure, axis = pyplot.subplots(figsize=(4.2, 4))
+    axis.plot([0, 1], [0, 1], color="#999", linewidth=1)
+    for name, color in (("value", "#c05621"), ("geometric", "#718096")):
+        values = np.array([getattr(trial, name) for trial in trials])
+        which = np.minimum((values * 10).astype(int), 9)
+        bins = np.unique(which)
+        axis.plot(
+            [values[which == k].mean() for k in bins], [success[which == k].mean() for k in bins], "o-", color=color,
+            label="learned" if name == "value" else "geometric (privileged)",
+        )  # fmt: skip
+    axis.set_xlabel("value")
+    axis.set_ylabel("share that succeeded")
+    axis.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def one_thread() -> None:
+    """Networks in as many processes as there are cores take one thread each."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Going through a recorded run step by step: scores, outcomes, and moments of its film."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.text import Text
+
+from saycan.decision import Decision
+from saycan.errors import TraceError
+from saycan.step import Feedback, Result, Step
+from saycan.tables import decision_table, result_line, step_line
+from saycan.trace import Trace, read_trace
+
+TRACE, VIDEO = "trace.jsonl", "video.mp4"
+
+
+def replay_run(run: Path, out: Console, *, options: int = 5, frames: int = 6, picture: Path | None = None) -> Trace:
+    """Print a run in order, and draw moments of its film beside the scores of its decisions.
+
+    Args:
+        run: A run folder, or the trace in it.
+        out: Where it is printed.
+        options: How many options of each decision are shown.
+        frames: How many moments of the film; 0 draws no picture.
+        picture: Where the picture goes; None is `replay.png` in the folder.
+
+    Raises TraceError when there is no trace, or one that cannot be read.
+    """
+    folder = run if run.is_dir() else run.parent
+    trace = read_trace(folder / TRACE if run.is_dir() else run)
+    rate = float(trace.header.get("rate", 10.0))
+    out.print(Text(str(trace.header.get("instruction", "")), "bold"))
+    for event, seconds in zip(trace.events, trace.times, strict=False):
+        match event:
+            case Decision():
+                out.print(Text(f"{seconds:7.1f} s", "dim"))
+                out.print(decision_table(event, options), highlight=False)
+            case Step():
+                out.print(step_line(event, rate), highlight=False)
+            case Feedback():
+                out.print(Text(f"  {event}", "cyan"))
+            case Result():
+                out.print(result_line(event), highlight=False)
+    if not trace.whole:
+        out.print(Text("the trace breaks off: the run crashed, or is still going on", "yellow"))
+    film = folder / VIDEO
+    if frames and film.exists():
+        path = folder / "replay.png" if picture is None else picture
+        save_moments(path, moments(film, frames), trace)
+        out.print(f"moments in {path}; the whole film in {film}", highlight=False)
+    return trace
+
+
+def moments(film: Path, count: int) -> list[NDArray[np.uint8]]:
+    """`count` pictures (H, W, 3) spread evenly over a film. Raises TraceError when it cannot be read."""
+    import av
+
+    try:
+        with av.open(str(film)) as container:
+            pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    except (av.FFmpegError, OSError) as error:
+        raise TraceError(f"{film} cannot be read as a film: {error}") from error
+    if not pictures:
+        raise TraceError(f"{film} holds no picture")
+    return [pictures[int(k)] for k in np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round()]
+
+
+def save_moments(path: Path, pictures: list[NDArray[np.uint8]], trace: Trace) -> None:
+    """Draw pictures above, and below what each decision's leading options scored."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    decisions = trace.decisions[:8]
+    across = max(len(pictures), len(decisions), 1)
+    figure, axes = pyplot.subplots(2, across, figsize=(2.9 * across, 4.4), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, picture in zip(axes[0], pictures, strict=False):
+        axis.imshow(picture)
+    for axis, decision in zip(axes[1], decisions, strict=False):
+        order = np.argsort(-decision.combined)[:5][::-1]
+        axis.axis("on")
+        rows = np.arange(len(order))
+        axis.barh(rows + 0.2, decision.say[order], 0.38, color="#2b6cb0", label="say")
+        axis.barh(rows - 0.2, decision.can[order], 0.38, color="#c05621", label="can")
+        axis.set_yticks(rows, [decision.skills[int(k)].phrase[:26] for k in order], fontsize=6)
+        axis.set_xlim(0, 1)
+        axis.tick_params(axis="x", labelsize=6)
+    if decisions:
+        axes[1][0].legend(fontsize=6)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

@@ -1,0 +1,87 @@
+"""Training from the command line: what networks need from other leaves, put together here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saycan.compose import default_library, make_language_model, make_robot
+from saycan.errors import BadInputError
+from saycan.language import TextEmbedder
+
+if TYPE_CHECKING:
+    from saycan.skills.sentences import Sentences
+    from saycan.skills.training.loop import Progress
+    from saycan.skills.training.run import Job
+
+
+def train(
+    what: str,
+    job: Job,
+    *,
+    network: str = "bcz",
+    policy: str = "learned",
+    method: str = "td",
+    options: Mapping[str, Any] | None = None,
+    embedding: str = "gemma",
+    reading: Callable[[int, int], object] = lambda done, total: None,
+    report: Callable[[Progress], object] = lambda progress: None,
+) -> Path:
+    """Train a policy, or the network of values and success, and return the file of the checkpoint.
+
+    Args:
+        what: "policy", "value" or "success"; the last two are the same network, which answers both questions.
+        job: Data, folder, recipe.
+        network: A policy's architecture: "bcz", "rt1", "clip-fusion".
+        policy: The policy whose value is learned, as its episodes in the data are called.
+        method: "td" or "mc".
+        options: Of the network's constructor.
+        embedding: Name of the language model that embeds phrases.
+        reading: Told (shards read, shards in all).
+        report: Told how training goes.
+
+    Raises BadInputError.
+    """
+    from saycan.skills.training.run import train_policy, train_values
+
+    robot = make_robot("kitchen", cameras=())
+    library = default_library(robot)
+    assert library is not None
+    if what == "policy":
+        return train_policy(job, network, robot.spec, sentences(embedding), options, reading, report)
+    if what not in ("value", "success"):
+        raise BadInputError(f"what to train is policy, value or success, found {what!r}")
+    if method not in ("td", "mc"):
+        raise BadInputError(f"a value is learned by td or mc, found {method!r}")
+    return train_values(
+        job, policy, library, robot.spec, sentences(embedding),
+        "td" if method == "td" else "mc", options, reading, report,
+    )  # fmt: skip
+
+
+def sentences(embedding: str) -> Sentences:
+    """Embeddings of the kitchen's phrases and of their other wordings; made once and kept in the cache.
+
+    Raises BadInputError for a language model that does not embed.
+    """
+    import numpy as np
+
+    from saycan.cache import cache_folder
+    from saycan.skills.sentences import Sentences, wordings
+
+    library = default_library(make_robot("kitchen", cameras=()))
+    assert library is not None
+    texts = list(dict.fromkeys(text for texts in wordings(library).values() for text in texts))
+    file = cache_folder() / f"sentences-{embedding.replace('/', '_')}.npz"
+    if file.exists():
+        with np.load(file) as kept:
+            if [*kept["texts"]] == texts:
+                return Sentences(texts, kept["vectors"], name=embedding)
+    model = make_language_model(embedding)
+    if not isinstance(model, TextEmbedder):
+        raise BadInputError(f"the language model {embedding!r} embeds no texts; take gemma or transformers:PATH")
+    vectors = model.embed(texts)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(file, texts=np.array(texts), vectors=vectors)
+    return Sentences(texts, vectors, name=embedding)

@@ -1,0 +1,204 @@
+"""The commands that make data and networks: `saycan collect`, `saycan data`, `saycan train`, and `saycan replay`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from saycan.errors import BadInputError
+from saycan.screen import Screen, telling
+
+if TYPE_CHECKING:
+    from saycan.skills.training.loop import Progress as Training
+
+_HELP = {"no_args_is_help": True, "context_settings": {"help_option_names": ["-h", "--help"]}}
+data = typer.Typer(help="Look at data sets, and convert them.", **_HELP)  # type: ignore[arg-type]
+train = typer.Typer(help="Train policies and value functions.", **_HELP)  # type: ignore[arg-type]
+
+Traceback = Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when something goes wrong.")]
+Data = Annotated[list[Path], typer.Argument(help="Data sets: folders of shards.")]
+Out = Annotated[Path, typer.Option(help="Where state, curve and checkpoint go; the same folder again goes on.")]
+Steps = Annotated[int, typer.Option(help="Batches in all.", min=1)]
+Batch = Annotated[int, typer.Option(help="Rows in a batch.", min=2)]
+Rate = Annotated[float, typer.Option(help="Highest learning rate.", min=0.0)]
+Minutes = Annotated[float | None, typer.Option(help="Stop and save after so long; call again to go on.")]
+Limit = Annotated[int | None, typer.Option(help="Learn from at most so many episodes.", min=1)]
+SeedOfTraining = Annotated[int, typer.Option(help="Of weights and batches.", min=0)]
+Device = Annotated[str | None, typer.Option(help='"cpu" or "cuda"; by default CUDA where there is one (untested).')]
+Options = Annotated[str, typer.Option(help='Sizes of the network as JSON: \'{"stem": 32, "hidden": 512}\'.')]
+
+
+def collect(
+    folder: Annotated[Path, typer.Argument(help="Where the shards go; those that are there already stay.")],
+    scenes: Annotated[int, typer.Option(help="How many scenes, each with up to three skills in a row.", min=1)] = 2400,
+    first: Annotated[int, typer.Option(help="Number of the first scene.", min=0)] = 0,
+    policy: Annotated[str, typer.Option(help='Who acts: "experts", "learned", "learned:FILE".')] = "experts",
+    takeover: Annotated[
+        bool, typer.Option("--takeover/--alone", help="Whether the expert takes over from a policy in mid-skill.")
+    ] = True,
+    variation: Annotated[str, typer.Option(help='How scenes are drawn: "frozen", "wide", "hard".')] = "frozen",
+    noise: Annotated[float, typer.Option(help="Largest level of the disturbance.", min=0.0)] = 1.2,
+    every: Annotated[int, typer.Option(help="Keep a row every so many control periods.", min=1)] = 3,
+    in_a_row: Annotated[int, typer.Option(help="Most skills in one scene.", min=1)] = 3,
+    image_size: Annotated[int, typer.Option(help="Pixels of each camera.", min=16, max=1024)] = 64,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)] = None,
+    traceback: Traceback = False,
+) -> None:
+    """Collect demonstrations and rollouts from the simulated kitchen, from seeds; Ctrl-C and go on later."""
+    with telling(traceback) as screen:
+        from saycan.collect import Collected
+        from saycan.collect import collect as make
+        from saycan.skills.data.collect import Plan
+
+        plan = Plan(first=first, noise=noise, every=every, takeover=takeover, in_a_row=in_a_row)
+        total = Collected()
+        with _bar(screen) as progress:
+            task = progress.add_task("scenes", total=scenes)
+
+            def tell(part: Collected) -> None:
+                nonlocal total
+                total += part
+                progress.update(task, completed=total.scenes, description=f"scenes ({total.episodes} episodes)")
+
+            made = make(
+                folder, scenes, plan, policy=policy, image_size=image_size, variation=variation, workers=workers,
+                progress=tell,
+            )  # fmt: skip
+        screen.out.print(
+            f"{made.episodes} episodes, {made.successes} of them successful, {made.frames} rows, in {folder}",
+            highlight=False,
+        )
+
+
+@data.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="A data set, or one of its shards.")],
+    out: Annotated[Path, typer.Option(help="The picture.")] = Path("sheet.png"),
+    episodes: Annotated[int, typer.Option(help="How many episodes, spread over the shards.", min=1)] = 12,
+    columns: Annotated[int, typer.Option(help="Moments of each.", min=2)] = 8,
+    traceback: Traceback = False,
+) -> None:
+    """Make a contact sheet of a data set: what the cameras saw in some of its episodes."""
+    with telling(traceback) as screen:
+        from saycan.skills.data.sheet import save_sheet, summary
+
+        for line in summary(folder):
+            screen.out.print(line, highlight=False)
+        save_sheet(folder, out, episodes, columns)
+        screen.out.print(f"contact sheet in {out}", highlight=False)
+
+
+@train.command("policy")
+def train_policy(
+    folders: Data,
+    out: Out,
+    network: Annotated[str, typer.Option(help='"bcz", "rt1" or "clip-fusion".')] = "bcz",
+    start: Annotated[
+        Path | None, typer.Option(help="A checkpoint to start from: fine-tuning on your own demonstrations.")
+    ] = None,
+    steps: Steps = 6000,
+    batch: Batch = 256,
+    rate: Rate = 1.5e-3,
+    minutes: Minutes = None,
+    limit: Limit = None,
+    options: Options = "{}",
+    seed: SeedOfTraining = 0,
+    device: Device = None,
+    traceback: Traceback = False,
+) -> None:
+    """Train a policy by behaviour cloning; killed or stopped, the same command goes on where it was."""
+    with telling(traceback) as screen:
+        from saycan.skills.training.loop import Recipe
+        from saycan.skills.training.run import Job
+
+        recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
+        job = Job(folders, out, recipe, minutes, limit, start, device)
+        _train(screen, "policy", job, network=network, options=_json(options))
+
+
+@train.command("value")
+def train_value(
+    folders: Data,
+    out: Out,
+    policy: Annotated[str, typer.Option(help="Whose value: the policy that the data were collected with.")] = "learned",
+    method: Annotated[str, typer.Option(help='"td": temporal differences, "mc": outcomes of whole episodes.')] = "td",
+    steps: Steps = 4000,
+    batch: Batch = 128,
+    rate: Rate = 1e-3,
+    minutes: Minutes = None,
+    limit: Limit = None,
+    options: Options = "{}",
+    seed: SeedOfTraining = 0,
+    traceback: Traceback = False,
+) -> None:
+    """Train value functions and success detection, which are answers of one network."""
+    with telling(traceback) as screen:
+        from saycan.skills.training.loop import Recipe
+        from saycan.skills.training.run import Job
+
+        recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
+        job = Job(folders, out, recipe, minutes, limit, None, "cpu")
+        _train(screen, "value", job, policy=policy, method=method, options=_json(options))
+
+
+train.command("success", help="The same as `saycan train value`: one network answers both questions.")(train_value)
+
+
+def replay(
+    run: Annotated[Path, typer.Argument(help="A run folder, or its trace.")],
+    frames: Annotated[
+        int, typer.Option(help="Moments of the film to show in the picture, if there is one.", min=0)
+    ] = 6,
+    out: Annotated[Path | None, typer.Option(help="The picture; by default replay.png in the run folder.")] = None,
+    traceback: Traceback = False,
+) -> None:
+    """Go through a recorded run step by step: what was said, what could be done, what happened."""
+    with telling(traceback) as screen:
+        from saycan.replay import replay_run
+
+        replay_run(run, screen.out, frames=frames, picture=out)
+
+
+def _train(screen: Screen, what: str, job: Any, **more: Any) -> None:
+    from saycan.skills.training.curve import save_curve
+    from saycan.train import train as carry_out
+
+    with _bar(screen) as progress:
+        reading = progress.add_task("reading data")
+        steps = progress.add_task("training", total=job.recipe.steps)
+
+        def tell(state: Training) -> None:
+            parts = {**state.losses, **state.scores}
+            shown = ", ".join(f"{name} {value:.3f}" for name, value in parts.items())
+            progress.update(steps, completed=state.step, description=f"training: {shown}" if shown else "training")
+
+        path = carry_out(
+            what,
+            job,
+            reading=lambda done, total: progress.update(reading, completed=done, total=total),
+            report=tell,
+            **more,
+        )
+    picture = save_curve(job.folder)
+    screen.out.print(f"checkpoint in {path}; curves in {picture}", highlight=False)
+
+
+def _bar(screen: Screen) -> Progress:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    return Progress(*columns, console=screen.out)
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise BadInputError(f"--options takes JSON such as '{{\"hidden\": 512}}', found {text!r}: {error}") from error
+    if not isinstance(found, dict):
+        raise BadInputError(f"--options takes a JSON object, found {text!r}")
+    return found

@@ -1,0 +1,110 @@
+"""All of a robot's skills as one policy: driving by the map, finding by looking about, everything else by a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from saycan.action import Action
+from saycan.errors import PolicyError
+from saycan.observation import Observation
+from saycan.place import Place
+from saycan.policy import Policy
+from saycan.skill import Skill
+from saycan.skills.features import nearest
+from saycan.skills.navigation import MapDriver, drive_to
+from saycan.skills.values.perception import Perception
+from saycan.skills.values.sightings import Sightings
+
+LOOKS = 3
+"""Periods that the robot looks at a place before it drives on; the answers are averaged."""
+
+
+class Finder:
+    """ "find the THING": from place to place, where it was last seen first, until the cameras show it.
+
+    Args:
+        perception: Tells from a picture whether the thing is here: its answer to whether "find the THING" is done.
+        sightings: What was seen where.
+    """
+
+    name = "finder"
+
+    def __init__(self, perception: Perception, sightings: Sightings) -> None:
+        self._perception, self._sightings = perception, sightings
+        self._left: list[str] = []
+        self._answers: list[float] = []
+
+    def reset(self, skill: Skill) -> None:
+        """Begin a new search."""
+        self._left, self._answers = [], []
+
+    def act(self, observation: Observation, skill: Skill) -> Action:
+        """One period; ends where the thing is seen, or when every place has been looked at."""
+        gripper = drive_to(observation, observation.base_pose).gripper
+        thing, places = str(skill.object), self._perception.places
+        if not self._left:
+            self._left = self._order(thing, observation)
+        goal = places[self._left[0]]
+        action = drive_to(observation, goal.dock)
+        here, stands = nearest(observation.base_pose, places)
+        if not (action.terminate or (stands and here.name == goal.name and not self._answers)):
+            return action
+        if not action.terminate and not self._hand_is_up(observation):
+            return action
+        self._answers.append(float(self._perception.ask(observation, [skill]).done[0]))
+        if len(self._answers) < LOOKS:
+            return Action(gripper=gripper) if action.terminate else action
+        found = float(np.mean(self._answers)) > 0.5
+        self._answers = []
+        self._sightings.note(goal.name, {thing: found})
+        self._left.pop(0)
+        if found or not self._left:
+            return Action(gripper=gripper, terminate=True)
+        return Action(gripper=gripper)
+
+    def _order(self, thing: str, observation: Observation) -> list[str]:
+        """Every place but a bin, in which nothing is to be found again."""
+        places = [place for place in self._perception.places.values() if place.kind != "bin"]
+        base = observation.base_pose
+        near = sorted(places, key=lambda place: float(np.hypot(*(place.dock[:2] - base[:2]))))
+        return self._sightings.order(thing, [place.name for place in near])
+
+    @staticmethod
+    def _hand_is_up(observation: Observation) -> bool:
+        return float(observation.ee_position[2]) > 1.0
+
+
+class LearnedSkills:
+    """Implements `saycan.Policy` for a whole library.
+
+    Args:
+        policy: The network's: picking, placing, wiping, drawers.
+        places: The map, for "go to".
+        perception, sightings: For "find".
+    """
+
+    def __init__(
+        self, policy: Policy, places: Mapping[str, Place], perception: Perception | None, sightings: Sightings
+    ) -> None:
+        self.name = getattr(policy, "name", "learned policy")
+        self._policy, self._driver = policy, MapDriver(places)
+        self._finder = None if perception is None else Finder(perception, sightings)
+
+    def reset(self, skill: Skill) -> None:
+        """Begin a skill. Raises PolicyError or MissingPartError when it cannot be done."""
+        self._of(skill).reset(skill)
+
+    def act(self, observation: Observation, skill: Skill) -> Action:
+        """One period."""
+        return self._of(skill).act(observation, skill)
+
+    def _of(self, skill: Skill) -> Policy:
+        if skill.verb == "go to":
+            return self._driver
+        if skill.verb != "find":
+            return self._policy
+        if self._finder is None:
+            raise PolicyError(f"{skill.phrase!r} needs a perception network to look for things; none was given")
+        return self._finder

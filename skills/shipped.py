@@ -1,0 +1,92 @@
+"""The networks that lie in the package, and others like them, as parts of an agent.
+
+What one robot's policy, values and detector share (the network that looks, and what it has seen where) is made once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from saycan.errors import MissingPartError
+from saycan.robot import Robot
+from saycan.skills import checkpoint
+from saycan.skills.learned import LearnedSkills
+from saycan.skills.policies.learned import LearnedPolicy
+from saycan.skills.values.learned import LearnedDetector, LearnedValues
+from saycan.skills.values.perception import Perception
+from saycan.skills.values.sightings import Sightings
+
+WEIGHTS = Path(__file__).with_name("weights")
+POLICY, VALUES = WEIGHTS / "policy.safetensors", WEIGHTS / "values.safetensors"
+
+
+@dataclass(eq=False)
+class Learned:
+    """The learned parts of one robot.
+
+    Attributes:
+        robot: Whose cameras and map they use.
+        values_file: The checkpoint of the value network.
+    """
+
+    robot: Robot
+    values_file: Path = VALUES
+
+    @cached_property
+    def sightings(self) -> Sightings:
+        """What was seen where."""
+        return Sightings()
+
+    @cached_property
+    def perception(self) -> Perception:
+        """The network that looks. Raises MissingPartError when there is none."""
+        _require(self.values_file)
+        return Perception(checkpoint.load(self.values_file), self.robot.spec.places)
+
+    def policy(self, file: Path = POLICY) -> LearnedSkills:
+        """All skills, those of manipulation by the network in `file`."""
+        _require(file)
+        places = self.robot.spec.places
+        perception = self.perception if self.values_file.exists() else None
+        return LearnedSkills(LearnedPolicy(checkpoint.load(file), places), places, perception, self.sightings)
+
+    def values(self) -> LearnedValues:
+        """Can."""
+        return LearnedValues(self.perception, self.sightings)
+
+    def detector(self) -> LearnedDetector:
+        """The outcome."""
+        return LearnedDetector(self.perception)
+
+
+_LEARNED: WeakKeyDictionary[Robot, Learned] = WeakKeyDictionary()
+
+
+def learned(robot: Robot) -> Learned:
+    """The learned parts of a robot, always the same for the same robot."""
+    if robot not in _LEARNED:
+        _LEARNED[robot] = Learned(robot)
+    return _LEARNED[robot]
+
+
+def learned_policy(robot: Robot, file: str | Path = POLICY) -> LearnedSkills:
+    """A policy with the weights in `file`."""
+    return learned(robot).policy(Path(file))
+
+
+def learned_values(robot: Robot) -> LearnedValues:
+    """The shipped value functions."""
+    return learned(robot).values()
+
+
+def learned_detector(robot: Robot) -> LearnedDetector:
+    """The shipped success detector."""
+    return learned(robot).detector()
+
+
+def _require(file: Path) -> None:
+    if not file.exists():
+        raise MissingPartError(f"no trained weights at {file}; train some with: saycan train")

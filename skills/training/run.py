@@ -1,0 +1,208 @@
+"""From data sets to a checkpoint: one function for policies, one for value functions and success detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from saycan.errors import BadInputError
+from saycan.library import SkillLibrary
+from saycan.robot import RobotSpec
+from saycan.skills import checkpoint
+from saycan.skills.checkpoint import Checkpoint
+from saycan.skills.data import frames as data
+from saycan.skills.data.episode import Episode
+from saycan.skills.data.store import about as about_shard
+from saycan.skills.data.store import shards
+from saycan.skills.kitchen import held_out
+from saycan.skills.policies.scaling import Scaling
+from saycan.skills.sentences import Sentences
+from saycan.skills.training import policy as cloning
+from saycan.skills.training.loop import Progress, Recipe, train
+from saycan.skills.training.value import Method, ValueBatches, ValueLearner, calibrate, evaluate_values
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "bcz": {},
+    "rt1": {"preset": "small"},
+    "clip-fusion": {"preset": "small"},
+}
+"""Network to what it is built with here, beside cameras, text and state: sizes that train on two cores."""
+
+Reader = Callable[[int, int], object]
+Reporter = Callable[[Progress], object]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained on what.
+
+    Attributes:
+        data: Folders of shards.
+        folder: Where state, curve and the checkpoint go.
+        recipe: How long and how fast.
+        minutes: Stop and save after so long; the same job goes on later.
+        limit: At most so many episodes.
+        start: A checkpoint whose weights, scaling and phrases to start from: fine-tuning.
+        device: "cpu", "cuda"; None takes CUDA where there is one.
+        note: Plain facts to write into the checkpoint.
+    """
+
+    data: Sequence[Path]
+    folder: Path
+    recipe: Recipe = field(default_factory=Recipe)
+    minutes: float | None = None
+    limit: int | None = None
+    start: Path | None = None
+    device: str | None = None
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+
+def train_policy(
+    job: Job,
+    network: str,
+    spec: RobotSpec,
+    sentences: Sentences,
+    options: Mapping[str, Any] | None = None,
+    reading: Reader = lambda done, total: None,
+    report: Reporter = lambda progress: None,
+) -> Path:
+    """Clone the expert's actions; returns the checkpoint `policy.safetensors` in the job's folder.
+
+    Args:
+        job: See `Job`.
+        network: "bcz", "rt1" or "clip-fusion".
+        spec: Of the robot: limits and cameras.
+        sentences: Embeds phrases and their other wordings.
+        options: Of the network's constructor.
+        reading: Told (shards read, shards in all).
+        report: Told how training goes.
+
+    Raises BadInputError for data that do not fit.
+    """
+    frames = data.load(job.data, keep=learnable, limit=job.limit, progress=reading)
+    training, aside = cloning.split(frames)
+    if job.start is None:
+        scaling = Scaling.fit(spec, frames.state[training])
+        config = network_config(network, tuple(frames.images), sentences.size, frames.state.shape[1], options or {})
+        module = seeded(network, config, job.recipe.seed)
+    else:
+        begun = checkpoint.load(job.start)
+        scaling, config, module, sentences = begun.scaling, dict(begun.config), begun.network, begun.sentences
+        network = begun.kind
+        module.requires_grad_(True)
+    history, chunk = int(module.history), int(module.chunk)  # type: ignore[arg-type]
+    batches = cloning.PolicyBatches(frames, scaling, sentences, history, chunk, training)
+    held_back = cloning.PolicyBatches(frames, scaling, sentences, history, chunk, aside, augment=False)
+    device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+    def losses(module: nn.Module, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
+        parts: dict[str, Tensor] = module.losses(*batches.draw(rng, size, device))  # type: ignore[operator]
+        return parts
+
+    def evaluate(module: nn.Module) -> Mapping[str, float]:
+        return cloning.evaluate(module, held_back, device=device)
+
+    trained = train(
+        module, losses, job.recipe, job.folder, evaluate=evaluate, report=report, minutes=job.minutes, device=device
+    )
+    about = facts(job, frames) | {"stride": stride(job.data)}
+    path = job.folder / "policy.safetensors"
+    checkpoint.save(path, Checkpoint(network, config, trained, scaling, sentences, about))
+    return path
+
+
+def train_values(
+    job: Job,
+    policy: str,
+    library: SkillLibrary,
+    spec: RobotSpec,
+    sentences: Sentences,
+    method: Method = "td",
+    options: Mapping[str, Any] | None = None,
+    reading: Reader = lambda done, total: None,
+    report: Reporter = lambda progress: None,
+) -> Path:
+    """Learn values, preconditions and deeds; returns the checkpoint `values.safetensors` in the job's folder.
+
+    Args:
+        job, spec, sentences, options, reading, report: As in `train_policy`.
+        policy: Name of the policy whose value is learned: the source of its episodes in the data.
+        library: The skills that the data were collected with.
+        method: "td" or "mc".
+    """
+    frames = data.load(job.data, limit=job.limit, progress=reading)
+    skills = tuple(library.find(phrase) for phrase in frames.phrases)
+    training, aside = cloning.split(frames, every=8)  # calibration needs more of them
+    scaling = Scaling.fit(spec, frames.state[training])
+    config = {"cameras": list(frames.images), "text": sentences.size, **(options or {})}
+    module = seeded("value", config, job.recipe.seed)
+    config = module.config()  # type: ignore[operator]
+    batches = ValueBatches(frames, skills, scaling, sentences, policy, training)
+    held_back = ValueBatches(frames, skills, scaling, sentences, policy, aside, augment=False)
+    if not batches.of_policy.any():
+        sources = ", ".join(sorted(set(frames.source)))
+        raise BadInputError(f"no episode of the policy {policy!r} in these data; there are those of: {sources}")
+    learner = ValueLearner(batches, module, method)  # type: ignore[arg-type]
+    trained = train(
+        module, learner.losses, job.recipe, job.folder,  # type: ignore[arg-type]
+        evaluate=lambda module: evaluate_values(module, held_back),  # type: ignore[arg-type]
+        report=report, minutes=job.minutes, device="cpu",
+    )  # fmt: skip
+    fitted, arrays = calibrate(trained, held_back)  # type: ignore[arg-type]
+    about = facts(job, frames) | {"method": method, "policy": policy, **fitted}
+    path = job.folder / "values.safetensors"
+    checkpoint.save(path, Checkpoint("value", config, trained, scaling, sentences, about, arrays))
+    return path
+
+
+def learnable(episode: Episode) -> bool:
+    """Whether a policy may learn from an episode: no held-out combination, and no expert that failed."""
+    return not held_out(episode.skill) and (episode.success or episode.source != "experts")
+
+
+def network_config(
+    network: str, cameras: tuple[str, ...], text: int, state: int, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a network is built with. Raises BadInputError for an unknown one."""
+    if network not in PRESETS:
+        raise BadInputError(f"unknown network {network!r}; valid: {', '.join(PRESETS)}")
+    if "preset" not in PRESETS[network]:
+        return {"cameras": list(cameras), "text": text, "state": state, **options}
+    made = getattr(checkpoint.network_class(network), PRESETS[network]["preset"])(
+        cameras=cameras, text=text, state=state, **options
+    )
+    config: dict[str, Any] = made.config()
+    return config
+
+
+def seeded(network: str, config: Mapping[str, Any], seed: int) -> nn.Module:
+    """A new network whose weights follow from a seed."""
+    torch.manual_seed(seed)
+    return checkpoint.build(network, config)
+
+
+def stride(folders: Sequence[Path]) -> int:
+    """Periods between two rows of the data; 1 where the data do not say."""
+    return int(about_shard(shards(folders[0])[0]).get("every", 1))
+
+
+def facts(job: Job, frames: data.Frames) -> dict[str, Any]:
+    """What is written into a checkpoint about where it comes from."""
+    origin = about_shard(shards(job.data[0])[0])
+    return {
+        "rows": len(frames),
+        "episodes": len(frames.skills),
+        "sources": sorted(set(frames.source)),
+        "distribution": origin.get("distribution"),
+        "versions": origin.get("versions"),
+        "steps": job.recipe.steps,
+        "batch": job.recipe.batch,
+        "seed": job.recipe.seed,
+        **job.note,
+    }
