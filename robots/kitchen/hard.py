@@ -161,7 +161,7 @@ _PICKS: dict[str, tuple[float, Twist]] = {
 
 # Carrying, wiping, the drawer ----------------------------------------------------------------------------------------
 
-_OVER = (0.004, 0.010)
+_OVER = (0.006, 0.011)
 """How far the middle of the pads is over the top of what they hold, m; where it falls out at once, less is tried."""
 
 
@@ -196,7 +196,7 @@ def _covered(scene: Scene, rng: np.random.Generator) -> Scene:
     """Things all over the surface with the spill, which then lies under some of them."""
     where = scene.spills[0]
     place = scene.layout[where]
-    count = int(rng.integers(2, 8))
+    count = int(rng.integers(3, 9))
     kept = [thing for thing in scene.things if thing.place != where]
     used = {thing.name for thing in kept}
     names = [str(name) for name in rng.permutation([name for name in OBJECTS if name not in used])][:count]
