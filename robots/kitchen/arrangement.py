@@ -23,12 +23,13 @@ _TRIES, _RESTARTS = 200, 60
 
 @dataclass(frozen=True)
 class Placement:
-    """One thing at the start: id, canonical name, middle of its body (x, y, z) in m, map frame, and yaw in rad."""
+    """One thing at the start: id, canonical name, middle of its body (x, y, z) in m, map frame, yaw and tilt in rad."""
 
     id: str
     name: str
     position: tuple[float, float, float]
     yaw: float
+    tilt: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Arrangement:
         base: (x, y, yaw) of the robot's base, map frame.
         in_hand: (id, name) of the thing in the gripper, or None.
         drawer: How far the drawer is out, m.
+        grip: See `Scene.grip`.
         layout: Where the furniture stands.
         models: Canonical name to size and looks, for the things that are in the scene.
     """
@@ -50,6 +52,7 @@ class Arrangement:
     base: tuple[float, float, float]
     in_hand: tuple[str, str] | None
     drawer: float
+    grip: float = 0.0
     layout: Layout = PLACES
     models: Mapping[str, ObjectModel] = field(default_factory=lambda: OBJECTS)
 
@@ -94,6 +97,7 @@ def place_objects(scene: Scene, rng: np.random.Generator) -> Arrangement:
         base=(x, y, yaw),
         in_hand=None if held is None else (held.id, held.name),
         drawer=opening,
+        grip=scene.grip,
         layout=scene.layout,
         models={thing.name: scene.model(thing.name) for thing in scene.things},
     )
@@ -108,8 +112,10 @@ def _fill(
     free = sorted((thing for thing in things if thing.pose is None), key=lambda thing: -scene.model(thing.name).radius)
     most = 0
     for _ in range(_RESTARTS):
-        taken = [(_to_local(layout, placement), scene.model(placement.name).radius) for placement in fixed]
-        spill = _draw_spill(layout, area, taken, rng) if spilled else None
+        taken = [
+            (_to_local(layout, placement), _radius(scene.model(placement.name), placement.tilt)) for placement in fixed
+        ]
+        spill = _draw_spill(layout, area, rng) if spilled else None
         placements: list[Placement] = []
         for thing in free:
             model = scene.model(thing.name)
@@ -144,9 +150,9 @@ def _area(layout: PlaceLayout, opening: float) -> _Area:
 def _draw_spill(
     layout: PlaceLayout,
     area: _Area,
-    taken: list[tuple[NDArray[np.float64], float]],
     rng: np.random.Generator,
 ) -> Spill | None:
+    """A spill anywhere: the free things are drawn after it and keep clear, what stands at a pose may stand in it."""
     cells = pour(rng)
     half = np.array(Spill(layout.name, 0.0, 0.0, cells).half_size)
     for _ in range(_TRIES):
@@ -155,7 +161,7 @@ def _draw_spill(
             return None
         across, deep = (float(value) for value in spot)
         spill = Spill(layout.name, across, deep, cells)
-        if spot[1] <= _SPACING.far - half[1] and all(_clear_of(spill, other, radius) for other, radius in taken):
+        if spot[1] <= _SPACING.far - half[1]:
             return spill
     return None
 
@@ -197,10 +203,15 @@ def _stand(
     return Placement(thing.id, thing.name, (float(x), float(y), z), yaw)
 
 
+def _radius(model: ObjectModel, tilt: float) -> float:
+    """Of the circle around its footprint, m; around all of it where it does not stand."""
+    return model.radius if tilt == 0.0 else 0.5 * float(np.linalg.norm(model.size))
+
+
 def _as_posed(thing: Thing) -> Placement:
     assert thing.pose is not None
     x, y, z, yaw = thing.pose
-    return Placement(thing.id, thing.name, (x, y, z), yaw)
+    return Placement(thing.id, thing.name, (x, y, z), yaw, thing.tilt)
 
 
 def _to_local(layout: PlaceLayout, placement: Placement) -> NDArray[np.float64]:

@@ -104,6 +104,7 @@ class WholeBodyController:
         self._qpos = np.array([model.joint(name).qposadr[0] for name in names])
         self._actuators = np.array([model.actuator(name).id for name in names])
         self._grip = model.actuator("grip").id
+        self._all = np.append(self._actuators, self._grip)
         self._lead = -model.actuator_biasprm[self._actuators, 2] / model.actuator_gainprm[self._actuators, 0]  # kv / kp
         self._max_step = np.concatenate([np.full(3, np.inf), JOINT_SPEED * self._period])
 
@@ -112,19 +113,17 @@ class WholeBodyController:
         self._joints = data.qpos[self._qpos].copy()  # (10,) base and arm
         self._position, self._quaternion = self._kinematics.pose(self._joints[3:])
         self.gripper = gripper
-        self._write(data, self._joints, np.zeros(10))
+        self.track(data, self._commands(self._joints[None], np.zeros(10))[0])
 
     def hold(self, data: mujoco.MjData) -> None:
         """Stay where the robot is now; the gripper keeps its command."""
         self.reset(data, self.gripper)
 
     def plan(self, data: mujoco.MjData, action: Action) -> NDArray[np.float64]:
-        """(substeps, 10) joint set-points for one control period; `track` takes them one by one."""
+        """(substeps, 11) servo commands for one control period: base, arm, gripper; `track` takes them one by one."""
         start = self._joints
         if action.terminate:
-            self._goal = start
-            self._velocity = np.zeros(10)
-            return np.tile(start, (self.substeps, 1))
+            return self._commands(np.tile(start, (self.substeps, 1)), np.zeros(10))
         measured = data.qpos[self._qpos]
         yaw = measured[2]
         turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
@@ -141,17 +140,19 @@ class WholeBodyController:
         goal = np.concatenate([base, arm])
         step = np.clip(goal - start, -self._max_step, self._max_step)
         self._joints = start + step
-        self._velocity = step / self._period
         fractions = np.arange(1, self.substeps + 1)[:, None] / self.substeps
-        return np.asarray(start + fractions * step)
+        return self._commands(start + fractions * step, step / self._period)
 
-    def track(self, data: mujoco.MjData, setpoint: NDArray[np.float64]) -> None:
-        """Command one set-point (10,) of the period that `plan` laid out."""
-        self._write(data, setpoint, self._velocity)
+    def track(self, data: mujoco.MjData, command: NDArray[np.float64]) -> None:
+        """Give one command (11,) of the period that `plan` laid out."""
+        data.ctrl[self._all] = command
 
-    def _write(self, data: mujoco.MjData, joints: NDArray[np.float64], velocity: NDArray[np.float64]) -> None:
-        data.ctrl[self._actuators] = joints + self._lead * velocity
-        data.ctrl[self._grip] = self.gripper * GRIP_WIDTH
+    def _commands(self, joints: NDArray[np.float64], velocity: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, 11) from (N, 10) joints on their way at (10,) velocities."""
+        commands = np.empty((len(joints), 11))
+        commands[:, :10] = joints + self._lead * velocity
+        commands[:, 10] = self.gripper * GRIP_WIDTH
+        return commands
 
 
 def rotation_between(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:

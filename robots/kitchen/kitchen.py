@@ -107,6 +107,16 @@ class Kitchen:
         cameras = dict.fromkeys(self._cameras, shape)
         return RobotSpec("kitchen", self._rate, LIMITS, cameras, joints=7, simulated=True, places=self._map)
 
+    @property
+    def energy(self) -> float:
+        """Mechanical energy of all joints since reset, J: the sum over actuators of the integral |force x velocity| dt.
+
+        It is the absolute mechanical work of legged locomotion's cost of transport, for a drive that wins nothing back
+        when it brakes (Seok et al. 2013, "Design Principles for Highly Efficient Quadrupeds"), without the heat of the
+        motors. The arm's own weight is balanced (`gravcomp` in robot.xml) and so costs nothing; what it carries does.
+        """
+        return self._physics.energy
+
     def observe(self) -> Observation:
         """Rendered images with depth, and exact proprioception."""
         self._require_open()

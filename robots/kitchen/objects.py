@@ -105,7 +105,9 @@ OBJECTS: dict[str, ObjectModel] = {
 """Every kind of thing, by canonical name."""
 
 
-def add_object(spec: Any, id: str, model: ObjectModel, position: Sequence[float], yaw: float = 0.0) -> Any:
+def add_object(
+    spec: Any, id: str, model: ObjectModel, position: Sequence[float], yaw: float = 0.0, tilt: float = 0.0
+) -> Any:
     """Add one thing with a free joint named `id`.
 
     Args:
@@ -114,6 +116,7 @@ def add_object(spec: Any, id: str, model: ObjectModel, position: Sequence[float]
         model: What it is.
         position: (3,) middle of its body in the map frame, m.
         yaw: Rotation about the vertical, rad.
+        tilt: Rotation about its own y axis before that, rad.
 
     Returns:
         The body. Its colliding geoms are named "ID/0", "ID/1", ...; its other geoms are looks.
@@ -122,7 +125,7 @@ def add_object(spec: Any, id: str, model: ObjectModel, position: Sequence[float]
     body = spec.worldbody.add_body(
         name=id,
         pos=[float(value) for value in position],
-        quat=yaw_quaternion(yaw),
+        quat=yaw_quaternion(yaw) if tilt == 0.0 else _tilted(yaw, tilt),
         mass=model.mass,
         ipos=[0.0, 0.0, 0.0],  # unset, the compiler would take the body's own position
         inertia=[model.mass / 12 * value for value in (y * y + z * z, x * x + z * z, x * x + y * y)],
@@ -134,6 +137,18 @@ def add_object(spec: Any, id: str, model: ObjectModel, position: Sequence[float]
         if geom.contype:
             geom.mass = 0.0  # the body's inertia is set above
     return body
+
+
+def _tilted(yaw: float, tilt: float) -> list[float]:
+    """(w, x, y, z) of a rotation by `tilt` about y, then by `yaw` about the vertical."""
+    w, _, _, z = yaw_quaternion(yaw)
+    c, s = float(np.cos(tilt / 2)), float(np.sin(tilt / 2))
+    return [w * c, -z * s, w * s, z * c]
+
+
+def grasp_depth(model: ObjectModel) -> float:
+    """How far below the top of a thing the middle of the pads takes it, m; of a flat one 0.36 of its height."""
+    return min(0.03, 0.36 * model.size[2])
 
 
 def _draw_can(body: Any, model: ObjectModel) -> None:

@@ -12,15 +12,13 @@ from saycan.privileged import PrivilegedState, SpillState
 from saycan.robots.kitchen.arrangement import Arrangement
 from saycan.robots.kitchen.control import ARM_JOINTS, BASE_JOINTS, GRIP_WIDTH, HOME, ROBOT_XML, WholeBodyController
 from saycan.robots.kitchen.furniture import DRAWER_JOINT, add_furniture
-from saycan.robots.kitchen.objects import add_object
+from saycan.robots.kitchen.objects import add_object, grasp_depth
 from saycan.robots.kitchen.palette import Palette
 from saycan.robots.kitchen.shapes import yaw_quaternion
 from saycan.robots.kitchen.spill import SpillCells, add_spill
 from saycan.robots.kitchen.state import StateReader, robot_place
 
 SETTLE_SECONDS = 0.4
-GRASP_BELOW_TOP = 0.03
-"""How far below the top of a thing the pads take it, m; of a flat one 0.36 of its height."""
 
 
 class Physics:
@@ -30,6 +28,9 @@ class Physics:
         arrangement: What stands where at the start.
         rate: Control rate in Hz.
         palette: Colours of room and furniture; None are the standard ones.
+
+    Attributes:
+        energy: Mechanical energy that the actuators have put in or taken out since the start, J.
     """
 
     def __init__(self, arrangement: Arrangement, rate: float = 10.0, palette: Palette | None = None) -> None:
@@ -39,7 +40,9 @@ class Physics:
         add_furniture(spec, layout, palette or Palette())
         things = {placement.id: placement.name for placement in arrangement.placements}
         for placement in arrangement.placements:
-            add_object(spec, placement.id, self._models[placement.name], placement.position, placement.yaw)
+            add_object(
+                spec, placement.id, self._models[placement.name], placement.position, placement.yaw, placement.tilt
+            )
         if arrangement.in_hand is not None:
             id, name = arrangement.in_hand
             things[id] = name
@@ -65,16 +68,21 @@ class Physics:
         mujoco.mj_forward(self.model, self.data)
         self._controller.reset(self.data)
         if arrangement.in_hand is not None:
-            self._put_in_hand(*arrangement.in_hand)
+            self._put_in_hand(*arrangement.in_hand, arrangement.grip)
         self._settle()
         self.data.time = 0.0
+        self.energy = 0.0
+        self._force, self._velocity = self.data.actuator_force, self.data.actuator_velocity  # they follow `data`
+        self._powers = np.zeros((self._controller.substeps, self.model.nu))
         self._note_visit()
 
     def advance(self, action: Action) -> None:
         """Carry out one action; the clock moves on by one control period."""
-        for setpoint in self._controller.plan(self.data, action):
-            self._controller.track(self.data, setpoint)
+        for command, power in zip(self._controller.plan(self.data, action), self._powers, strict=True):
+            self._controller.track(self.data, command)
             mujoco.mj_step(self.model, self.data)
+            np.multiply(self._force, self._velocity, out=power)
+        self.energy += float(np.abs(self._powers).sum()) * self.model.opt.timestep
         if self._spills:
             self._wipe()
         self._note_visit()
@@ -119,7 +127,7 @@ class Physics:
         for _ in range(round(SETTLE_SECONDS / self.model.opt.timestep)):
             mujoco.mj_step(self.model, self.data)
 
-    def _put_in_hand(self, id: str, name: str) -> None:
+    def _put_in_hand(self, id: str, name: str, lower: float) -> None:
         """Close the gripper on a thing that is kept in place until the pads have it; from then on friction holds it."""
         model = self._models[name]
         joint = self.model.joint(id)
@@ -127,7 +135,7 @@ class Physics:
         site = self.model.site("ee").id
         rotation = self.data.site_xmat[site].reshape(3, 3)
         yaw = float(np.arctan2(rotation[1, 1], rotation[0, 1])) - model.grasp_yaw
-        below = max(0.5 * model.size[2] - min(GRASP_BELOW_TOP, 0.36 * model.size[2]), 0.0)
+        below = max(0.5 * model.size[2] - grasp_depth(model), 0.0) + lower
         target = np.concatenate([self.data.site_xpos[site] - [0, 0, below], yaw_quaternion(yaw)])
         self._controller.gripper = 0.0
         self._controller.hold(self.data)

@@ -44,13 +44,16 @@ class Thing:
         id: Unique in the scene: "coke can", a second one "coke can 2".
         name: Canonical name.
         place: Canonical place name, or `HAND`.
-        pose: (x, y, z, yaw) of its middle in the map frame in m and rad, or None: drawn at random on its place.
+        pose: (x, y, z, yaw) of its middle in the map frame in m and rad, or None: drawn at random on its place. A spill
+            may run under what has one.
+        tilt: Rotation about its own y axis before that yaw, rad: a quarter turn lays it down. Only with a pose.
     """
 
     id: str
     name: str
     place: str
     pose: tuple[float, float, float, float] | None = None
+    tilt: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Scene:
         drawer: How far the drawer is open, 0 to 1.
         appearance: Light, camera and colours.
         seed: Draws the positions; None leaves that to whoever builds the scene.
+        grip: How much lower than usual in the fingers the thing in hand is held, m.
         layout: Where the furniture stands.
         models: Things that differ in size or colour from what `OBJECTS` says of their name, each name once.
     """
@@ -76,6 +80,7 @@ class Scene:
     drawer: float = 0.0
     appearance: Appearance = field(default_factory=Appearance)
     seed: int | None = None
+    grip: float = 0.0
     layout: Layout = PLACES
     models: tuple[ObjectModel, ...] = ()
 

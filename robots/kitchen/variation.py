@@ -10,8 +10,8 @@
 "wide" changes all of these at once within training's ranges, and the light. The frozen distribution lies inside of it.
 
 A changed colour must leave no doubt about which thing it is: among the things of its kind (cans, bags, ...), the
-standard colour that its main colour resembles most is its own, by a factor (`TELLABLE`). The difference of two colours
-is their distance in OKLab. All colours of a thing are moved by the same offset, as far as a screen can show it.
+standard colour that its main colour resembles most is its own, by a factor (`TELLABLE`), and its label and cap change
+less than half as much. The difference of two colours is their distance in OKLab.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from saycan.robots.kitchen.appearance import Vector
 from saycan.robots.kitchen.arrangement import place_objects
 from saycan.robots.kitchen.color import difference, from_hue, from_oklab, to_oklab
 from saycan.robots.kitchen.distribution import DISTRIBUTION, Split, sample_scene
+from saycan.robots.kitchen.hard import hard_scene
 from saycan.robots.kitchen.layout import Layout
 from saycan.robots.kitchen.layouts import sample_layout
 from saycan.robots.kitchen.objects import OBJECTS, ObjectModel
@@ -59,6 +60,7 @@ FORWARD = ((-0.442, 0.645, -0.623), (0.0, 0.969, -0.247))
 
 _BACK = 0.03  # m that a camera may move towards what carries it, or it would look at its inside
 _HUE_MARGIN = 10.0
+_LESS = 0.4  # label and cap tell a thing too
 _TRIES = 200
 _LIGHTNESS: Mapping[str, tuple[float, float]] = {
     "floor": (0.40, 0.75), "wall": (0.70, 0.95), "tiles": (0.60, 0.90), "picture": (0.40, 0.90), "top": (0.55, 0.92),
@@ -109,6 +111,8 @@ def sample_variation(skill: Skill, seed: int, split: Split = "evaluation", varia
         BadInputError: A seed outside of the split, or a held-out variation of the training split.
         UnknownNameError: Another variation, split or verb.
     """
+    if variation == "hard":
+        return hard_scene(skill, seed, split)
     if variation in HELD_OUT and split != "evaluation":
         raise BadInputError(f"{variation!r} is held out of training; the {split} split has: frozen, hard, wide")
     scene = sample_scene(skill, seed, split)
@@ -167,7 +171,7 @@ def resized(model: ObjectModel, factor: float) -> ObjectModel:
 
 
 def recolored(model: ObjectModel, distances: tuple[float, float], rng: np.random.Generator) -> ObjectModel:
-    """The same thing with its main colour moved by so much, still most like its own; the others move along."""
+    """The same thing with its main colour moved by so much, still most like its own; the others follow a little."""
     main = OBJECTS[model.name].colors[0]
     others = [other.colors[0] for other in OBJECTS.values() if other.kind == model.kind and other.name != model.name]
     for _ in range(_TRIES):
@@ -177,8 +181,8 @@ def recolored(model: ObjectModel, distances: tuple[float, float], rng: np.random
         moved = difference(new, main)
         tellable = all(moved <= TELLABLE * difference(new, other) for other in others)
         if tellable and distances[0] <= moved <= distances[1]:  # what no screen can show has been clipped
-            first, second, third = (from_oklab(to_oklab(color) + offset) for color in model.colors)
-            return replace(model, colors=(first, second, third))
+            second, third = (from_oklab(to_oklab(color) + _LESS * offset) for color in model.colors[1:])
+            return replace(model, colors=(new, second, third))
     raise SceneError(f"no colour between {distances[0]} and {distances[1]} from that of the {model.name} is its own")
 
 

@@ -31,7 +31,7 @@ def build_world() -> BuildWorld:
         spec.option.impratio = 10
         add_furniture(spec, arrangement.layout)
         for thing in arrangement.placements:
-            add_object(spec, thing.id, arrangement.models[thing.name], thing.position, thing.yaw)
+            add_object(spec, thing.id, arrangement.models[thing.name], thing.position, thing.yaw, thing.tilt)
         for spill in arrangement.spills:
             add_spill(spec, spill, arrangement.layout)
         model = spec.compile()

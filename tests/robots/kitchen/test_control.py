@@ -18,7 +18,7 @@ def test_home_is_straight_down_before_the_robot() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.floats(0.45, 0.75), st.floats(-0.25, 0.25), st.floats(0.76, 1.15), st.floats(-1.2, 1.2))
+@given(st.floats(0.45, 0.73), st.floats(-0.25, 0.25), st.floats(0.76, 1.05), st.floats(-1.2, 1.2))  # all within reach
 def test_inverse_of_forward(x: float, y: float, z: float, yaw: float) -> None:
     target = np.array([x, y, z])
     quaternion = np.array([np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)])
