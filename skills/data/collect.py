@@ -14,7 +14,7 @@ from saycan.policy import Policy
 from saycan.skill import Skill
 from saycan.skills.data.episode import Episode
 from saycan.skills.data.noise import Noise
-from saycan.skills.data.rollout import roll_out
+from saycan.skills.data.rollout import Turns, roll_out
 from saycan.skills.kitchen import held_out
 
 SHARES: Mapping[str, float] = {
@@ -80,10 +80,10 @@ def collect_scene(
     actor = None if policy is None else policy(robot)
     try:
         for _ in range(plan.in_a_row):
-            level = 0.0 if rng.random() < 1 / 3 else float(rng.uniform(0.2, plan.noise))
-            takeover = int(rng.integers(0, 60)) if plan.takeover and actor is not None else None
+            level = 0.0 if rng.random() < 1 / 3 or plan.noise <= 0.2 else float(rng.uniform(0.2, plan.noise))
+            turns = Turns(rng) if plan.takeover and actor is not None else None
             episode = roll_out(
-                robot, skill, skills, noise=Noise(level, rng), policy=actor, name=name, takeover=takeover,
+                robot, skill, skills, noise=Noise(level, rng), policy=actor, name=name, turns=turns,
                 every=plan.every, seed=plan.first + number, scene=scene,
             )  # fmt: skip
             yield episode

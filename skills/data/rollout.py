@@ -23,6 +23,9 @@ from saycan.skills.experts.experts import PrivilegedExperts
 from saycan.skills.experts.motion import act
 from saycan.symbolic import precondition, shortfall
 
+STILL, PATIENCE = 0.004, 6
+"""m (and rad) a period below which a robot stands still, and periods after which a learner that does is stuck."""
+
 
 class Recording:
     """Collects the rows of one episode.
@@ -72,6 +75,38 @@ class Recording:
         )  # fmt: skip
 
 
+class Turns:
+    """Who acts when, learner or expert, so that the learner's own states get labels and the way out of them is shown.
+
+    DAgger (Ross et al. 2011, arXiv:1011.0686) with an expert that steps in, as in HG-DAgger (Kelly et al. 2019,
+    arXiv:1810.02890): after a while, and at once where the learner stands still. A learner that is left standing fills
+    the data with one and the same state.
+
+    Args:
+        rng: Draws how long each turn lasts.
+        learner, expert: Shortest and longest turn, control periods.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, learner: tuple[int, int] = (20, 90), expert: tuple[int, int] = (6, 25)
+    ) -> None:
+        self._rng, self._spans = rng, {True: learner, False: expert}
+        self.learner = True
+        self._left = int(rng.integers(*learner))
+        self._still, self._gripper = 0, 1.0
+
+    def note(self, executed: Action, observation: Observation) -> None:
+        """What was done in this period; decides who acts in the next."""
+        moved = float(np.linalg.norm(executed.ee_delta[:3]) + np.linalg.norm(executed.base_delta))
+        gripping = abs(observation.gripper - self._gripper) > 0.01
+        self._gripper = observation.gripper
+        self._still = self._still + 1 if moved < STILL and not gripping else 0
+        self._left -= 1
+        if self._left <= 0 or (self.learner and self._still >= PATIENCE):
+            self.learner = not self.learner
+            self._left, self._still = int(self._rng.integers(*self._spans[self.learner])), 0
+
+
 def roll_out(
     robot: Gate,
     skill: Skill,
@@ -80,7 +115,7 @@ def roll_out(
     noise: Noise,
     policy: Policy | None = None,
     name: str = "experts",
-    takeover: int | None = None,
+    turns: Turns | None = None,
     every: int = 1,
     seed: int = 0,
     scene: str = "",
@@ -94,9 +129,7 @@ def roll_out(
         noise: Disturbs what is carried out.
         policy: Who acts; None is the expert itself.
         name: What to call whoever acts.
-        takeover: Period from which the expert acts instead of the policy: so the learner's own states get labels, and
-            the way out of them is shown (DAgger, Ross et al. 2011, without the tails in which a learner is stuck).
-            Until then its word that it is done is ignored.
+        turns: Lets the expert act in between; None lets the policy act alone, and its word that it is done counts.
         every: A row is kept every so many periods, and the last one always.
         seed, scene: Noted in the episode.
 
@@ -112,7 +145,7 @@ def roll_out(
     for period in range(limit):
         state = world.privileged_state()
         target = PrivilegedExperts.target(state, skill)
-        acting = policy is not None and (takeover is None or period < takeover)
+        acting = policy is not None and (turns is None or turns.learner)
         kept = period % every == 0 or target.terminate or period == limit - 1
         if hasattr(world, "looking"):
             world.looking = kept or acting
@@ -120,9 +153,11 @@ def roll_out(
         label = chosen = act(state, observation, target)
         if policy is not None and acting:
             chosen = policy.act(observation, skill)
-            if takeover is not None and chosen.terminate:
-                chosen = Action(gripper=chosen.gripper)
+            if turns is not None and chosen.terminate:
+                chosen = label if label.terminate else Action(gripper=chosen.gripper)
         executed = robot.apply(noise.disturb(chosen))
+        if turns is not None:
+            turns.note(executed, observation)
         if kept or executed.terminate:
             recording.add(observation, state, label, target.goal, executed)
         if executed.terminate:
