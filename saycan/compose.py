@@ -132,6 +132,8 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
     kind, colon, file = name.partition(":")
     if colon and kind == "learned":
         name, options = kind, {"file": file, **options}
+    if name == "learned":
+        _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
     if name in PRIVILEGED_POLICIES and not isinstance(driver, PrivilegedWorld):
         raise MissingPartError(f"the policy {name!r} reads a simulator's own state, and {driver!r} gives none away")
     return cast(Policy, _find("policy", name, POLICIES, "saycan.policies")(driver, **options))
@@ -169,18 +171,21 @@ def default_library(robot: Robot) -> SkillLibrary | None:
 
 
 def default_policy(robot: Robot) -> Policy | None:
-    """The privileged experts where privileged state is to be had, else None."""
-    return cast(Policy | None, _privileged("saycan.skills.experts:PrivilegedExperts", robot))
+    """The shipped network where it fits, the privileged experts in another simulator, else None."""
+    home = "saycan.skills.experts:PrivilegedExperts"
+    return cast(Policy | None, _learned("learned_policy", robot) or _privileged(home, robot))
 
 
 def default_values(robot: Robot) -> ValueFunction | None:
-    """The privileged geometric values where privileged state is to be had, else None."""
-    return cast(ValueFunction | None, _privileged("saycan.skills.geometric:PrivilegedGeometricValues", robot))
+    """The shipped value network where it fits, privileged geometric values in another simulator, else None."""
+    home = "saycan.skills.geometric:PrivilegedGeometricValues"
+    return cast(ValueFunction | None, _learned("learned_values", robot) or _privileged(home, robot))
 
 
 def default_detector(robot: Robot) -> SuccessDetector | None:
-    """The privileged detector where privileged state is to be had, else None."""
-    return cast(SuccessDetector | None, _privileged("saycan.skills.detector:PrivilegedDetector", robot))
+    """The shipped network's word where it fits, the privileged detector in another simulator, else None."""
+    home = "saycan.skills.detector:PrivilegedDetector"
+    return cast(SuccessDetector | None, _learned("learned_detector", robot) or _privileged(home, robot))
 
 
 def probe(name: str) -> Any:
@@ -204,6 +209,20 @@ def names(group: str) -> tuple[str, ...]:
     if group not in built_in:
         raise UnknownNameError("group of names", group, built_in)
     return (*built_in[group], *sorted(entry_points(group=f"saycan.{group}").names))
+
+
+def _learned(part: str, robot: Robot) -> Any:
+    """A part of the shipped networks for this robot; None where they do not fit it."""
+    driver = _driver(robot)
+    if not _load("saycan.skills.shipped:fits")(driver):
+        return None
+    _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
+    return _load(f"saycan.skills.shipped:{part}")(driver)
+
+
+def _embedder() -> Any:
+    """What embeds a phrase that the shipped networks do not keep: the language model that they were trained with."""
+    return make_language_model("gemma")
 
 
 def _privileged(home: str, robot: Robot) -> Any:

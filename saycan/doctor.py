@@ -35,6 +35,7 @@ PACKAGES = (
     "openai",
     "langchain-core",
     "tenacity",
+    "safetensors",
     "mujoco",
     "typer",
     "rich",

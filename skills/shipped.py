@@ -5,12 +5,14 @@ What one robot's policy, values and detector share (the network that looks, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from saycan.errors import MissingPartError
+from saycan.language import TextEmbedder
 from saycan.robot import Robot
 from saycan.skills import checkpoint
 from saycan.skills.learned import LearnedSkills
@@ -30,10 +32,12 @@ class Learned:
     Attributes:
         robot: Whose cameras and map they use.
         values_file: The checkpoint of the value network.
+        embedder: Makes what embeds phrases that the checkpoints do not keep.
     """
 
     robot: Robot
     values_file: Path = VALUES
+    embedder: Callable[[], TextEmbedder] | None = None
 
     @cached_property
     def sightings(self) -> Sightings:
@@ -44,14 +48,14 @@ class Learned:
     def perception(self) -> Perception:
         """The network that looks. Raises MissingPartError when there is none."""
         _require(self.values_file)
-        return Perception(checkpoint.load(self.values_file), self.robot.spec.places)
+        return Perception(self._load(self.values_file), self.robot.spec.places)
 
     def policy(self, file: Path = POLICY) -> LearnedSkills:
         """All skills, those of manipulation by the network in `file`."""
         _require(file)
         places = self.robot.spec.places
         perception = self.perception if self.values_file.exists() else None
-        return LearnedSkills(LearnedPolicy(checkpoint.load(file), places), places, perception, self.sightings)
+        return LearnedSkills(LearnedPolicy(self._load(file), places), places, perception, self.sightings)
 
     def values(self) -> LearnedValues:
         """Can."""
@@ -60,6 +64,18 @@ class Learned:
     def detector(self) -> LearnedDetector:
         """The outcome."""
         return LearnedDetector(self.perception)
+
+    def _load(self, file: Path) -> checkpoint.Checkpoint:
+        loaded = checkpoint.load(file)
+        loaded.sentences.embedder = self.embedder
+        return loaded
+
+
+def fits(robot: Robot) -> bool:
+    """Whether the shipped networks were made for a robot: the simulated kitchen, with both cameras and its map."""
+    spec = robot.spec
+    trained = spec.name == "kitchen" and {"head", "wrist"} <= set(spec.cameras) and bool(spec.places)
+    return trained and POLICY.exists() and VALUES.exists()
 
 
 _LEARNED: WeakKeyDictionary[Robot, Learned] = WeakKeyDictionary()

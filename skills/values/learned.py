@@ -42,6 +42,8 @@ class LearnedValues:
         levels: See `LEVEL`.
     """
 
+    name = "learned values"
+
     def __init__(
         self, perception: Perception, sightings: Sightings | None = None, levels: Mapping[str, float] = LEVEL
     ) -> None:
@@ -91,6 +93,8 @@ class LearnedDetector:
         perception: The network.
         threshold: Probability from which a skill counts as done; verb to threshold, 0.5 where none is given.
     """
+
+    name = "learned detector"
 
     def __init__(self, perception: Perception, threshold: Mapping[str, float] | None = None) -> None:
         self._perception, self._threshold = perception, threshold or {}
