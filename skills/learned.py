@@ -42,6 +42,7 @@ class Finder:
 
     def act(self, observation: Observation, skill: Skill) -> Action:
         """One period; ends where the thing is seen, or when every place has been looked at."""
+        self._sightings.tell(observation.time)
         gripper = drive_to(observation, observation.base_pose).gripper
         thing, places = str(skill.object), self._perception.places
         if not self._left:

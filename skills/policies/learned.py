@@ -17,6 +17,10 @@ from saycan.skills.checkpoint import Checkpoint
 from saycan.skills.features import observation_rows, state_features
 
 
+STILL = 0.003
+"""m and rad a period, hand and base together, below which a robot stands still."""
+
+
 class LearnedPolicy:
     """Implements `saycan.Policy` with a checkpoint.
 
@@ -25,10 +29,17 @@ class LearnedPolicy:
         places: The robot's map (`RobotSpec.places`); without one, skills that drive cannot be done.
         stride: Periods between two observations of the history; as in the data that it was trained on.
         execute: How many actions of a chunk are carried out before the next look; at most the network's chunk.
+        patience: Periods without any movement after which it says that it has ended: a function of what is seen does
+            not move again where it has come to rest.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, places: Mapping[str, Place], stride: int | None = None, execute: int = 1
+        self,
+        checkpoint: Checkpoint,
+        places: Mapping[str, Place],
+        stride: int | None = None,
+        execute: int = 1,
+        patience: int = 30,
     ) -> None:
         self._checkpoint, self._places = checkpoint, places
         self._network = checkpoint.network
@@ -37,12 +48,14 @@ class LearnedPolicy:
         self._execute = min(execute, int(getattr(self._network, "chunk", 1)))
         self._seen: deque[Observation] = deque(maxlen=(self._history - 1) * self._stride + 1)
         self._waiting: deque[NDArray[np.float64]] = deque()
+        self._patience, self._still = patience, 0
         self.name = f"learned policy ({checkpoint.kind})"
 
     def reset(self, skill: Skill) -> None:
         """Forget the last episode. Raises MissingPartError for a phrase that cannot be embedded."""
         self._seen.clear()
         self._waiting.clear()
+        self._still = 0
         self._checkpoint.sentences.embed([skill.phrase])
 
     def act(self, observation: Observation, skill: Skill) -> Action:
@@ -50,7 +63,13 @@ class LearnedPolicy:
         self._seen.append(observation)
         if not self._waiting:
             self._waiting.extend(self._infer(skill)[: self._execute])
-        return Action.from_vector(self._waiting.popleft())
+        action = Action.from_vector(self._waiting.popleft())
+        fingers = abs(action.gripper - observation.gripper) > 0.5 and self._still < self._patience // 2
+        moving = np.linalg.norm(action.ee_delta) + np.linalg.norm(action.base_delta) > STILL
+        self._still = 0 if moving or fingers else self._still + 1
+        if self._still > self._patience:
+            return Action(gripper=action.gripper, terminate=True)
+        return action
 
     def _infer(self, skill: Skill) -> NDArray[np.float64]:
         """(C, 11) actions from now on."""

@@ -56,6 +56,7 @@ class LearnedValues:
 
         Raises ValueFunctionError when a camera is missing.
         """
+        self.sightings.tell(observation.time)
         seen = self._perception.ask(observation, skills)
         self.strange = seen.strange
         places = self._perception.places

@@ -13,10 +13,18 @@ class Sightings:
     Attributes:
         seen: Thing to the place where it was last seen.
         missed: Thing to the places where it was not to be seen, since it was last seen anywhere.
+        time: Newest time by the robot's clock, s.
     """
 
     seen: dict[str, str] = field(default_factory=dict)
     missed: dict[str, set[str]] = field(default_factory=dict)
+    time: float = 0.0
+
+    def tell(self, time: float) -> None:
+        """The robot's clock; where it goes back, a new world has begun, and the old one is forgotten."""
+        if time < self.time:
+            self.forget()
+        self.time = time
 
     def note(self, place: str, present: Mapping[str, bool]) -> None:
         """What was seen at a place, and what was not."""
