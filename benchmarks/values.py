@@ -1,6 +1,6 @@
 """How good the learned values, the success detector and the sense for foreign pictures are, on scenes never seen.
 
-    python benchmarks/values.py [--policy learned] [--episodes 60] [--verbs "pick up,place"] [--figure PNG] [--json FILE]
+    python benchmarks/values.py [--policy learned] [--episodes 60] [--verbs place,wipe] [--figure PNG] [--json FILE]
 
 Every episode starts in a scene in which its skill's symbolic precondition holds, half of them frozen ones and half hard
 ones, in which it often fails; the policy tries, the simulator judges. Reported for each verb: how often it succeeded

@@ -16,7 +16,6 @@ from saycan.skill import Skill
 from saycan.skills.checkpoint import Checkpoint
 from saycan.skills.features import observation_rows, state_features
 
-
 STILL = 0.003
 """m and rad a period, hand and base together, below which a robot stands still."""
 
@@ -64,9 +63,8 @@ class LearnedPolicy:
         if not self._waiting:
             self._waiting.extend(self._infer(skill)[: self._execute])
         action = Action.from_vector(self._waiting.popleft())
-        fingers = abs(action.gripper - observation.gripper) > 0.5 and self._still < self._patience // 2
         moving = np.linalg.norm(action.ee_delta) + np.linalg.norm(action.base_delta) > STILL
-        self._still = 0 if moving or fingers else self._still + 1
+        self._still = 0 if moving else self._still + 1
         if self._still > self._patience:
             return Action(gripper=action.gripper, terminate=True)
         return action
