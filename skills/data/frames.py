@@ -99,6 +99,10 @@ def load(
         raise BadInputError(f"no episode to learn from in {', '.join(map(str, files[:3]))}; collect more")
     if any(episode.phrases != episodes[0].phrases for episode in episodes):
         raise BadInputError("these data sets were made with different skill libraries; collect them with one")
+    sets = {tuple(name for name in episode.observations if name.endswith("_image")) for episode in episodes}
+    if len(sets) > 1:
+        found = "; ".join(", ".join(names) or "none" for names in sorted(sets))
+        raise BadInputError(f"these data sets were made with different cameras: {found}; train on one of them")
     return flatten(episodes)
 
 

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from saycan.gate import Gate
+from saycan.robots.fake import FakeRobot
+from saycan.skill import Skill
+from saycan.skills.data import collect as module
+from saycan.skills.data.collect import SHARES, Plan, about, collect_scene
+from saycan.skills.data.episode import Episode
+from saycan.skills.kitchen import HELD_OUT, held_out, kitchen_library
+from tests.skills.data.builder import make_episode
+
+LIBRARY = kitchen_library()
+SKILLS = tuple(skill for skill in LIBRARY if skill.verb != "done")
+DRIVING = {"go to": 0.5, "find": 0.5}
+
+
+def make_robot(skill: Skill, number: int) -> tuple[Gate, str]:
+    return Gate(FakeRobot({"apple": "far counter", "tea": "table"}, image_size=16)), f"scene {number}"
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Skill]:
+    """Attempts cost nothing here; every skill can be done afterwards."""
+    skills: list[Skill] = []
+
+    def attempt(robot: Gate, skill: Skill, some: Any, **more: Any) -> Episode:
+        skills.append(skill)
+        episode = make_episode(skill, more["seed"], 1, skills=SKILLS)
+        episode.possible[:] = True
+        return episode
+
+    monkeypatch.setattr(module, "roll_out", attempt)
+    return skills
+
+
+def draw(plan: Plan, scenes: int) -> None:
+    for number in range(scenes):
+        assert len([*collect_scene(number, plan, LIBRARY, make_robot)]) == plan.in_a_row
+
+
+def test_what_is_held_out_is_never_attempted(drawn: list[Skill]) -> None:
+    draw(Plan(), 400)
+    assert len(drawn) == 1200
+    assert not any(held_out(skill) for skill in drawn)
+    # Neither the verb nor the object is missing, only the combination.
+    objects = {name for names in HELD_OUT.values() for name in names}
+    assert {skill.verb for skill in drawn} == set(SHARES)
+    assert objects <= {skill.object for skill in drawn}
+
+
+def test_for_measuring_they_are_attempted_too(drawn: list[Skill]) -> None:
+    draw(Plan(held_out=True), 200)
+    assert {skill.verb for skill in drawn if held_out(skill)} >= {"pick up", "place"}
+
+
+def test_verbs_come_in_their_shares(drawn: list[Skill]) -> None:
+    draw(Plan(in_a_row=1, shares={"pick up": 3.0, "go to": 1.0}), 400)
+    assert np.mean([skill.verb == "pick up" for skill in drawn]) == pytest.approx(0.75, abs=0.07)
+
+
+def test_the_same_plan_and_number_give_the_same_episodes_and_others_do_not() -> None:
+    plan = Plan(shares=DRIVING)
+    one, other = ([*collect_scene(4, plan, LIBRARY, make_robot)] for _ in range(2))
+    assert len(one) == len(other) == 3
+    for a, b in zip(one, other, strict=True):
+        assert (a.skill, a.seed, a.scene) == (b.skill, b.seed, b.scene)
+        np.testing.assert_array_equal(a.executed, b.executed)
+        np.testing.assert_array_equal(a.possible, b.possible)
+        for name in a.observations:
+            np.testing.assert_array_equal(a.observations[name], b.observations[name])
+    (shifted, *_) = collect_scene(0, Plan(first=4, shares=DRIVING), LIBRARY, make_robot)  # the number of the scene counts
+    np.testing.assert_array_equal(shifted.executed, one[0].executed)
+    (elsewhere, *_) = collect_scene(5, plan, LIBRARY, make_robot)
+    assert elsewhere.seed == 5 and elsewhere.executed.shape != one[0].executed.shape
+
+
+def test_each_skill_begins_where_the_last_ended_and_can_be_done() -> None:
+    first, second, third = collect_scene(1, Plan(shares=DRIVING, noise=0.0, every=1), LIBRARY, make_robot)
+    for before, after in ((first, second), (second, third)):
+        assert before.possible[-1][SKILLS.index(after.skill)]
+        np.testing.assert_allclose(
+            after.observations["base_pose"][0], before.observations["base_pose"][-1], atol=1e-3
+        )
+        assert after.observations["time"][0] > before.observations["time"][-1]
+        assert after.success
+    np.testing.assert_array_equal(first.actions, first.executed)  # no noise
+
+
+def test_a_third_of_the_episodes_is_not_disturbed(drawn: list[Skill], monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = []
+    monkeypatch.setattr(module, "Noise", lambda level, rng: levels.append(level))
+    draw(Plan(noise=1.0), 200)
+    assert np.mean(np.array(levels) == 0) == pytest.approx(1 / 3, abs=0.06)
+    assert all(level == 0 or 0.2 <= level <= 1.0 for level in levels)
+
+
+def test_the_robot_is_closed_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Gate] = []
+
+    def make(skill: Skill, number: int) -> tuple[Gate, str]:
+        made.append(make_robot(skill, number)[0])
+        return made[-1], ""
+
+    monkeypatch.setattr(module, "roll_out", lambda *some, **more: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        [*collect_scene(0, Plan(), LIBRARY, make)]
+    assert made[0].closed
+
+
+def test_a_shard_says_what_made_it() -> None:
+    facts = about(LIBRARY, Plan(first=64, noise=0.5), {"mujoco": "9"}, 3)
+    assert (facts["first"], facts["noise"], facts["every"], facts["distribution"]) == (64, 0.5, 3, 3)
+    assert facts["phrases"] == [skill.phrase for skill in SKILLS] and facts["versions"] == {"mujoco": "9"}
