@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from saycan.errors import BadInputError
 from saycan.observation import Observation
 from saycan.place import Place
 from saycan.skill import Skill
@@ -57,7 +58,12 @@ def place_features(base_pose: ArrayLike, place: Place, named: bool) -> Array:
 
 
 def nearest(base_pose: ArrayLike, places: Mapping[str, Place]) -> tuple[Place, bool]:
-    """The place whose dock a base pose (3,) is nearest to, and whether the base stands before it, looking at it."""
+    """The place whose dock a base pose (3,) is nearest to, and whether the base stands before it, looking at it.
+
+    Raises BadInputError for an empty map.
+    """
+    if not places:
+        raise BadInputError("where the robot stands cannot be told without a map; give its RobotSpec some places")
     base = np.asarray(base_pose, float)
 
     def distance(place: Place) -> float:
@@ -78,8 +84,14 @@ def about(skill: Skill, base_pose: ArrayLike, places: Mapping[str, Place]) -> tu
 
 
 def state_features(observations: Mapping[str, NDArray[np.generic]], skill: Skill, places: Mapping[str, Place]) -> Array:
-    """(T, STATE) float32 for the rows of an episode (`saycan.skills.data.episode.PROPRIOCEPTION`)."""
+    """(T, STATE) float32 for the rows of an episode (`saycan.skills.data.episode.PROPRIOCEPTION`).
+
+    Without a map everything about places is 0.
+    """
     bases = observations["base_pose"]
+    if not places:
+        body = body_features(*(observations[name] for name in _NAMES), np.zeros((len(bases), 1)))
+        return np.concatenate([body, np.zeros((len(bases), PLACE), np.float32)], axis=-1)
     near = [nearest(base, places) for base in bases]
     before = np.array([[float(stands)] for _, stands in near])
     joints, gripper, position, quaternion = (observations[name] for name in _NAMES)

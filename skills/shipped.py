@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from saycan.errors import MissingPartError
 from saycan.language import TextEmbedder
-from saycan.robot import Robot
+from saycan.robot import Robot, RobotSpec
 from saycan.skills import checkpoint
 from saycan.skills.learned import LearnedSkills
 from saycan.skills.policies.learned import LearnedPolicy
@@ -30,12 +30,12 @@ class Learned:
     """The learned parts of one robot.
 
     Attributes:
-        robot: Whose cameras and map they use.
+        spec: Of the robot whose cameras and map they use; not the robot itself, or it would never be let go.
         values_file: The checkpoint of the value network.
         embedder: Makes what embeds phrases that the checkpoints do not keep.
     """
 
-    robot: Robot
+    spec: RobotSpec
     values_file: Path = VALUES
     embedder: Callable[[], TextEmbedder] | None = None
 
@@ -48,12 +48,12 @@ class Learned:
     def perception(self) -> Perception:
         """The network that looks. Raises MissingPartError when there is none."""
         _require(self.values_file)
-        return Perception(self._load(self.values_file), self.robot.spec.places)
+        return Perception(self._load(self.values_file), self.spec.places)
 
     def policy(self, file: Path = POLICY) -> LearnedSkills:
         """All skills, those of manipulation by the network in `file`."""
         _require(file)
-        places = self.robot.spec.places
+        places = self.spec.places
         perception = self.perception if self.values_file.exists() else None
         return LearnedSkills(LearnedPolicy(self._load(file), places), places, perception, self.sightings)
 
@@ -84,7 +84,7 @@ _LEARNED: WeakKeyDictionary[Robot, Learned] = WeakKeyDictionary()
 def learned(robot: Robot) -> Learned:
     """The learned parts of a robot, always the same for the same robot."""
     if robot not in _LEARNED:
-        _LEARNED[robot] = Learned(robot)
+        _LEARNED[robot] = Learned(robot.spec)
     return _LEARNED[robot]
 
 

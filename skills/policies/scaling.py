@@ -35,7 +35,8 @@ class Scaling:
 
     def scale_actions(self, actions: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., 11) to [-1, 1]; what lies beyond the limits is clipped."""
-        return np.asarray(np.clip(2 * (actions - self.low) / (self.high - self.low) - 1, -1, 1), np.float32)
+        span = np.where(self.high > self.low, self.high - self.low, 1)  # a fixed base does not move at all
+        return np.asarray(np.clip(2 * (actions - self.low) / span - 1, -1, 1), np.float32)
 
     def unscale_actions(self, scaled: NDArray[np.float32]) -> NDArray[np.float64]:
         """The inverse of `scale_actions`."""

@@ -83,7 +83,8 @@ class LearnedValues:
             if seen.done[index] > THRESHOLD:
                 return POINTLESS
             missed = self.sightings.missed.get(str(skill.object), set())
-            return NOWHERE if missed >= set(self._perception.places) - {"trash can"} else 1.0
+            places = {place.name for place in self._perception.places.values() if place.kind != "bin"}
+            return NOWHERE if missed >= places else 1.0
         return float(np.clip(seen.value[index], 0.0, 1.0))
 
 

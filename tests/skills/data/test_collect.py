@@ -73,7 +73,9 @@ def test_the_same_plan_and_number_give_the_same_episodes_and_others_do_not() -> 
         np.testing.assert_array_equal(a.possible, b.possible)
         for name in a.observations:
             np.testing.assert_array_equal(a.observations[name], b.observations[name])
-    (shifted, *_) = collect_scene(0, Plan(first=4, shares=DRIVING), LIBRARY, make_robot)  # the number of the scene counts
+    (shifted, *_) = collect_scene(
+        0, Plan(first=4, shares=DRIVING), LIBRARY, make_robot
+    )  # the number of the scene counts
     np.testing.assert_array_equal(shifted.executed, one[0].executed)
     (elsewhere, *_) = collect_scene(5, plan, LIBRARY, make_robot)
     assert elsewhere.seed == 5 and elsewhere.executed.shape != one[0].executed.shape
@@ -83,9 +85,7 @@ def test_each_skill_begins_where_the_last_ended_and_can_be_done() -> None:
     first, second, third = collect_scene(1, Plan(shares=DRIVING, noise=0.0, every=1), LIBRARY, make_robot)
     for before, after in ((first, second), (second, third)):
         assert before.possible[-1][SKILLS.index(after.skill)]
-        np.testing.assert_allclose(
-            after.observations["base_pose"][0], before.observations["base_pose"][-1], atol=1e-3
-        )
+        np.testing.assert_allclose(after.observations["base_pose"][0], before.observations["base_pose"][-1], atol=1e-3)
         assert after.observations["time"][0] > before.observations["time"][-1]
         assert after.success
     np.testing.assert_array_equal(first.actions, first.executed)  # no noise

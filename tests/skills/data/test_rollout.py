@@ -50,9 +50,7 @@ def test_every_third_row_is_kept_and_the_last(found: tuple[Episode, FakeRobot]) 
     assert periods.tolist() == [*range(0, last, 3), last]
     assert len(episode) == len(periods) == len(episode.observations["head_image"])
     assert episode.observations["head_image"][:, 0, 0, 0].tolist() == periods.tolist()  # grey as the clock
-    np.testing.assert_allclose(
-        episode.executed, [robot.actions[period].to_vector() for period in periods], atol=1e-6
-    )
+    np.testing.assert_allclose(episode.executed, [robot.actions[period].to_vector() for period in periods], atol=1e-6)
 
 
 def test_rows_hold_what_was_seen_and_what_was_true_then(found: tuple[Episode, FakeRobot]) -> None:
