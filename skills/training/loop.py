@@ -88,6 +88,7 @@ def train(
     report: Callable[[Progress], object] = lambda progress: None,
     minutes: float | None = None,
     device: str | None = None,
+    beside: nn.Module | None = None,
 ) -> nn.Module:
     """Train, or go on training what `folder` holds.
 
@@ -100,6 +101,7 @@ def train(
         report: Told how it goes, about once a second.
         minutes: Stop (and save) after so long; the next call goes on.
         device: "cuda", "cpu"; None takes CUDA where there is one.
+        beside: A network of the same kind that `losses` changes on the way; it is saved and loaded with the other.
 
     Returns:
         The network with averaged weights, on the CPU, in evaluation mode.
@@ -112,7 +114,7 @@ def train(
     network.to(device).train()
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    step, spent = _resume(folder / STATE, network, average, optimiser)
+    step, spent = _resume(folder / STATE, network, average, optimiser, beside)
     began = saved = told = time.monotonic()
     sums: dict[str, list[float]] = defaultdict(list)
     scores: Mapping[str, float] = {}
@@ -144,7 +146,7 @@ def train(
             report(Progress(step, mean, scores, spent + now - began))
             told = now
         if now - saved > recipe.save or last:
-            _save(folder / STATE, network, average, optimiser, step, spent + time.monotonic() - began)
+            _save(folder / STATE, network, average, optimiser, beside, step, spent + time.monotonic() - began)
             saved = time.monotonic()
         if last:
             break
@@ -167,11 +169,16 @@ def _log(path: Path, row: Mapping[str, float]) -> None:
         file.write(json.dumps({name: round(float(value), 6) for name, value in row.items()}) + "\n")
 
 
-def _save(path: Path, network: nn.Module, average: nn.Module, optimiser: Any, step: int, seconds: float) -> None:
+def _save(
+    path: Path, network: nn.Module, average: nn.Module, optimiser: Any, beside: nn.Module | None, step: int,
+    seconds: float,
+) -> None:  # fmt: skip
     from safetensors.torch import save_file
 
     tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"average/{name}": tensor for name, tensor in average.state_dict().items()}
+    if beside is not None:
+        tensors |= {f"beside/{name}": tensor for name, tensor in beside.state_dict().items()}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"adam/{index}/{name}": moments[name] for name in ("exp_avg", "exp_avg_sq", "step")}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +188,9 @@ def _save(path: Path, network: nn.Module, average: nn.Module, optimiser: Any, st
     unfinished.replace(path)
 
 
-def _resume(path: Path, network: nn.Module, average: nn.Module, optimiser: Any) -> tuple[int, float]:
+def _resume(
+    path: Path, network: nn.Module, average: nn.Module, optimiser: Any, beside: nn.Module | None
+) -> tuple[int, float]:
     """Load what was saved; (0, 0.0) when nothing was."""
     if not path.exists():
         return 0, 0.0
@@ -197,6 +206,8 @@ def _resume(path: Path, network: nn.Module, average: nn.Module, optimiser: Any) 
     try:
         network.load_state_dict(part("network/"))
         average.load_state_dict(part("average/"))
+        if beside is not None:
+            beside.load_state_dict(part("beside/") or part("network/"))
     except RuntimeError as error:
         raise BadInputError(f"{path} belongs to another network; train into another folder ({error})") from error
     moments: dict[int, dict[str, Tensor]] = defaultdict(dict)

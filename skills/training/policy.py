@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from saycan.errors import BadInputError
 from saycan.skills.data.frames import Frames
 from saycan.skills.kitchen import held_out
 from saycan.skills.policies.network import Inputs, Targets
@@ -17,9 +18,12 @@ from saycan.skills.sentences import Sentences, wordings
 
 SHARES: Mapping[str, float] = {
     "pick up": 0.42, "place": 0.18, "put down": 0.08, "wipe": 0.12, "trash": 0.05, "bring": 0.06, "open": 0.04,
-    "close": 0.04, "go to": 0.01,
+    "close": 0.04, "go to": 0.01, "find": 0.0,
 }  # fmt: skip
-"""Verb to its share of the rows drawn. "find" is missing: nobody can learn where a thing is that is out of sight."""
+"""Verb to its share of the rows drawn. "find" has none: nobody can learn where a thing is that is out of sight."""
+
+OTHER = 0.1
+"""Share of any other verb, which somebody's own demonstrations may have."""
 
 DRIVING, DECISIVE = 0.3, 3.0
 """Weights of a row in which the base is on its way, and of one in which the fingers move or the skill ends."""
@@ -31,7 +35,10 @@ CANONICAL = 0.5  # share of the rows that come with the library's own phrase; th
 
 
 def row_weights(frames: Frames) -> NDArray[np.float64]:
-    """(N,) how likely each row is to be drawn; rows that nothing can be learned from weigh 0."""
+    """(N,) how likely each row is to be drawn; rows that nothing can be learned from weigh 0.
+
+    Raises BadInputError when that is so of all of them.
+    """
     verbs = np.array([skill.verb for skill in frames.skills])[frames.episode]
     weights = np.ones(len(frames))
     far = np.linalg.norm(frames.actions[:, 7:9], axis=1) > 0.02
@@ -49,7 +56,10 @@ def row_weights(frames: Frames) -> NDArray[np.float64]:
     for verb in {*verbs.tolist()}:
         mine = verbs == verb
         total = weights[mine].sum()
-        weights[mine] *= SHARES.get(verb, 0.0) / total if total else 0.0
+        weights[mine] *= SHARES.get(verb, OTHER) / total if total else 0.0
+    if not weights.any():
+        verbs_there = ", ".join(sorted({*verbs.tolist()}))
+        raise BadInputError(f"nothing can be learned from these episodes ({verbs_there}); collect others or more")
     return np.asarray(weights / weights.sum())
 
 
@@ -127,9 +137,14 @@ class PolicyBatches:
 
 
 def split(frames: Frames, every: int = 40) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows for training and for evaluation: each scene is wholly in one of them."""
+    """Rows for training and for evaluation: each scene is wholly in one of them.
+
+    Where there are too few scenes for that, both get all rows: the scores then say how well they are remembered.
+    """
     aside = (frames.seeds % every == 0)[frames.episode]
     rows = np.arange(len(frames))
+    if aside.all() or not aside.any():
+        return rows, rows
     return rows[~aside], rows[aside]
 
 

@@ -87,6 +87,8 @@ def train_policy(
     """
     frames = data.load(job.data, keep=learnable, limit=job.limit, progress=reading)
     training, aside = cloning.split(frames)
+    if not cloning.row_weights(frames)[aside].any():
+        aside = training
     if job.start is None:
         scaling = Scaling.fit(spec, frames.state[training])
         config = network_config(network, tuple(frames.images), sentences.size, frames.state.shape[1], options or {})
@@ -152,7 +154,7 @@ def train_values(
     trained = train(
         module, learner.losses, job.recipe, job.folder,  # type: ignore[arg-type]
         evaluate=lambda module: evaluate_values(module, held_back),  # type: ignore[arg-type]
-        report=report, minutes=job.minutes, device="cpu",
+        report=report, minutes=job.minutes, device="cpu", beside=learner.target,
     )  # fmt: skip
     fitted, arrays = calibrate(trained, held_back)  # type: ignore[arg-type]
     about = facts(job, frames) | {"method": method, "policy": policy, **fitted}

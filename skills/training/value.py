@@ -172,7 +172,10 @@ class ValueBatches:
 
 
 class ValueLearner:
-    """The losses of one step; holds the moving average that temporal differences bootstrap from.
+    """The losses of one step.
+
+    Attributes:
+        target: The moving average of the network that temporal differences bootstrap from; saved with the network.
 
     Args:
         batches: Where batches come from.
@@ -184,7 +187,7 @@ class ValueLearner:
         import copy
 
         self._batches, self._method, self._lag = batches, method, lag
-        self._target = copy.deepcopy(network).eval().requires_grad_(False)
+        self.target = copy.deepcopy(network).eval().requires_grad_(False)
 
     def losses(self, network: ValueNetwork, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         """Named losses of a random batch; for `saycan.skills.training.loop.train`."""
@@ -195,7 +198,7 @@ class ValueLearner:
         answers = network.ask(look, asked.text, asked.place)
         with torch.no_grad():
             target, known = self._targets(rows, phrases, asked, rng)
-            for kept, new in zip(self._target.state_dict().values(), network.state_dict().values(), strict=True):
+            for kept, new in zip(self.target.state_dict().values(), network.state_dict().values(), strict=True):
                 kept.lerp_(new, 1 - self._lag)
         ones = torch.ones_like(asked.possible)
         mixed = self._incoherent(network, asked, rng)
@@ -219,7 +222,7 @@ class ValueLearner:
         if self._method == "td":
             following = np.minimum(rows + 1, frames.end[rows])
             after = batches.questions(following, phrases[:, :1], rng)
-            ahead = self._target.ask(self._target.look(after.images, after.body), after.text, after.place)
+            ahead = self.target.ask(self.target.look(after.images, after.body), after.text, after.place)
             last = torch.from_numpy(rows == frames.end[rows])
             outcome = torch.where(last, outcome, ahead.value[:, 0].sigmoid())
         own = torch.from_numpy(mine)
@@ -227,6 +230,7 @@ class ValueLearner:
         target[:, 0] = torch.where(own, outcome, target[:, 0])
         known[:, 0] = torch.where(own, torch.ones_like(outcome), known[:, 0])
         known[:, 0] *= 4.0
+        known[:, 1:] *= torch.from_numpy(phrases[:, 1:] != phrases[:, :1])  # asked again it must not be contradicted
         return target, known
 
     def _incoherent(self, network: ValueNetwork, asked: Questions, rng: np.random.Generator) -> Tensor:

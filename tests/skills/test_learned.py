@@ -182,5 +182,5 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     robot, file = FakeRobot(), tmp_path / "policy.safetensors"
     with pytest.raises(MissingPartError, match=r"no trained weights at .*policy.safetensors; train some"):
         shipped.learned_policy(robot, file)
-    with pytest.raises(MissingPartError, match="values.safetensors"):
+    with pytest.raises(MissingPartError, match=r"values\.safetensors"):
         _ = shipped.Learned(robot.spec, tmp_path / "values.safetensors").perception

@@ -89,7 +89,7 @@ def make_episode(
     possible[-1, own], done[-1, own] = not success, success
     eyes = [looking_down((1.0, 0.0, 2.0)), looking_down((1.4, 0.0, 1.2))][: len(cameras)]
     poses = [[*eye.position, *eye.rotation.ravel(), eye.fovy] for eye in eyes]
-    goal = np.array([*objects.values()][0]) if objects else np.full(3, np.nan)
+    goal = np.array(next(iter(objects.values()))) if objects else np.full(3, np.nan)
     labels: dict[str, Any] = {
         "goal": np.tile(goal, (length, 1)).astype(np.float32),
         "cameras": np.tile(np.array(poses, np.float32), (length, 1, 1)),

@@ -73,9 +73,7 @@ def test_the_same_plan_and_number_give_the_same_episodes_and_others_do_not() -> 
         np.testing.assert_array_equal(a.possible, b.possible)
         for name in a.observations:
             np.testing.assert_array_equal(a.observations[name], b.observations[name])
-    (shifted, *_) = collect_scene(
-        0, Plan(first=4, shares=DRIVING), LIBRARY, make_robot
-    )  # the number of the scene counts
+    (shifted, *_) = collect_scene(0, Plan(first=4, shares=DRIVING), LIBRARY, make_robot)
     np.testing.assert_array_equal(shifted.executed, one[0].executed)
     (elsewhere, *_) = collect_scene(5, plan, LIBRARY, make_robot)
     assert elsewhere.seed == 5 and elsewhere.executed.shape != one[0].executed.shape

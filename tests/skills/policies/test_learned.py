@@ -147,6 +147,6 @@ def test_a_trained_network_is_a_policy() -> None:
     assert np.isfinite(one).all() and not np.array_equal(one, other)
     low, high = SPEC.action_space
     assert ((low - 1e-6 <= one) & (one <= high + 1e-6)).all()
-    spec = replace(SPEC, cameras={name: (SIDE, SIDE, 3) for name in CAMERAS})
+    spec = replace(SPEC, cameras=dict.fromkeys(CAMERAS, (SIDE, SIDE, 3)))
     assert len(check_policy(made, spec, [PICK], periods=5)) > 2
     assert made.name == "learned policy (bcz)"

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from saycan.skills.data.frames import Frames, flatten
+from saycan.skills.features import BODY, PLACE
+from saycan.skills.features import about as about_place
+from saycan.skills.features import place_features
+from saycan.skills.policies.scaling import Scaling
+from saycan.skills.training.value import (
+    PHRASES,
+    ValueBatches,
+    ValueLearner,
+    _foreign,
+    calibrate,
+    collect_answers,
+    evaluate_values,
+    own_values,
+    platt,
+)
+from saycan.skills.values.network import ValueNetwork
+from tests.skills.data.builder import (
+    CAMERAS,
+    FIND,
+    GO,
+    PICK,
+    PLACES,
+    SKILLS,
+    SPEC,
+    TEXT,
+    TRASH,
+    make_episode,
+    make_sentences,
+)
+
+OWN, OTHERS = SKILLS.index(PICK), [k for k in range(len(SKILLS)) if SKILLS[k] is not PICK]
+RNG = np.random.default_rng
+
+
+def batches(frames: Frames, **options: Any) -> ValueBatches:
+    scaling = Scaling.fit(SPEC, frames.state)
+    options = {"augment": False} | options
+    return ValueBatches(frames, SKILLS, scaling, make_sentences(), "learned", **options)
+
+
+def network(seed: int = 0) -> ValueNetwork:
+    torch.manual_seed(seed)
+    return ValueNetwork(CAMERAS, TEXT, stem=8, channels=8, blocks=1, heads=2, width=4, hidden=16)
+
+
+def toy(count: int = 12) -> ValueBatches:
+    """Attempts of the policy, half of which fail, and demonstrations."""
+    episodes = [make_episode(PICK, seed, 3, "learned", success=seed % 2 == 0) for seed in range(count)]
+    episodes += [make_episode(TRASH, seed, 4) for seed in range(count, count + 4)]
+    return batches(flatten(episodes))
+
+
+@pytest.fixture(scope="module")
+def made() -> ValueBatches:
+    return toy()
+
+
+def targets(success: bool, method: Any, source: str = "learned") -> tuple[Any, Any, torch.Tensor, Frames]:
+    """Of an attempt of two rows: target and known, (2, 1 + others), and what the moving average says of row 1."""
+    frames = flatten([make_episode(PICK, 3, 2, source, success)])
+    two = batches(frames)
+    net = network()
+    learner = ValueLearner(two, net, method)
+    with torch.no_grad():
+        for weight in net.parameters():  # the network has moved on since
+            weight.add_(0.3)
+    rows, phrases = np.arange(2), np.tile([OWN, OWN, *OTHERS], (2, 1))
+    asked = two.questions(rows, phrases, RNG(0))
+    with torch.no_grad():
+        target, known = learner._targets(rows, phrases, asked, RNG(0))
+        last = two.questions(np.array([1]), phrases[:1, :1], RNG(0))
+        ahead = learner.target.ask(learner.target.look(last.images, last.body), last.text, last.place)
+    return target, known, ahead.value[0, 0].sigmoid(), frames
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_temporal_differences_take_the_outcome_last_and_the_moving_averages_value_before(success: bool) -> None:
+    target, known, ahead, frames = targets(success, "td")
+    assert float(target[0, 0]) == pytest.approx(float(ahead), abs=1e-6)
+    assert float(ahead) not in (0.0, 1.0)
+    assert float(target[1, 0]) == float(success)
+    assert (known[:, 0] > 0).all()
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_monte_carlo_takes_the_outcome_everywhere(success: bool) -> None:
+    target, _, _, _ = targets(success, "mc")
+    assert target[:, 0].tolist() == [float(success)] * 2
+
+
+def test_what_is_impossible_is_worth_nothing_and_nothing_is_known_of_the_rest() -> None:
+    target, known, _, frames = targets(True, "td")
+    possible = np.unpackbits(frames.possible, axis=1, count=len(SKILLS))[:, OTHERS]
+    assert 0 < possible.sum() < possible.size
+    assert not target[:, 1:].any()
+    np.testing.assert_array_equal(known[:, 2:].numpy(), 1.0 - possible)
+    # The own phrase is impossible once it is done; asked a second time that must not speak against its success.
+    assert not known[:, 1].any()
+
+
+def test_demonstrations_say_nothing_about_the_policy_but_what_is_impossible() -> None:
+    target, known, _, _ = targets(True, "td", source="experts")
+    assert not target.any()
+    assert known[0, 0] == 0 and known[1, 0] > 0  # possible before, impossible when done
+
+
+def test_the_moving_average_follows_slowly() -> None:
+    two = toy(4)
+    net = network()
+    learner = ValueLearner(two, net, lag=0.9)
+    before = [weight.clone() for weight in learner.target.parameters()]
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.add_(1.0)
+    losses = learner.losses(net, RNG(0), 8)
+    for old, kept in zip(before, learner.target.parameters(), strict=True):
+        assert torch.allclose(kept, old + 0.1, atol=1e-5)
+    assert {*losses} == {"value", "possible", "done", "pointing", "coherent"}
+    sum(losses.values()).backward()  # type: ignore[union-attr]
+    assert all(weight.grad is None for weight in learner.target.parameters())
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in net.parameters())
+
+
+def test_half_of_the_rows_are_the_policys_and_each_asks_its_own_phrase_first(made: ValueBatches) -> None:
+    rows, phrases = made.draw(RNG(0), 200)
+    assert phrases.shape == (200, PHRASES)
+    assert made.of_policy[rows[:100]].all() and not made.of_policy[rows[100:]].all()
+    np.testing.assert_array_equal(phrases[:, 0], made.own[rows])
+    for column, mask in ((1, made.frames.possible), (2, made.frames.possible), (3, made.frames.done)):
+        any_of_them = np.unpackbits(mask[rows], axis=1, count=len(SKILLS)).any(axis=1)
+        assert made.frames.holds(mask, rows, phrases[:, column])[any_of_them].all()
+    few = batches(made.frames, rows=np.arange(3))
+    assert {*few.draw(RNG(0), 50)[0].tolist()} == {0, 1, 2}
+
+
+def test_questions_hold_the_truth(made: ValueBatches) -> None:
+    frames = made.frames
+    rows, phrases = made.draw(RNG(1), 30)
+    asked = made.questions(rows, phrases, RNG(0))
+    possible = np.unpackbits(frames.possible, axis=1, count=len(SKILLS))
+    done = np.unpackbits(frames.done, axis=1, count=len(SKILLS))
+    np.testing.assert_array_equal(asked.possible.numpy(), possible[rows[:, None], phrases])
+    np.testing.assert_array_equal(asked.done.numpy(), done[rows[:, None], phrases])
+    np.testing.assert_array_equal(asked.images["head"].permute(0, 2, 3, 1).numpy(), frames.images["head"][rows])
+    assert asked.body.shape == (30, BODY) and asked.text.shape == (30, PHRASES, TEXT)
+
+
+def test_each_phrase_comes_with_the_place_it_is_about(made: ValueBatches) -> None:
+    scaling = Scaling.fit(SPEC, made.frames.state)
+    rows, phrases = np.array([0, 2]), np.tile(np.arange(len(SKILLS)), (2, 1))
+    asked = made.questions(rows, phrases, RNG(0))
+    mean, scale = scaling.mean[BODY:], scaling.scale[BODY:]
+    for index, row in enumerate(rows):
+        base = made.frames.base[row]
+        for number, skill in enumerate(SKILLS):
+            features = place_features(base, *about_place(skill, base, PLACES))
+            wanted = np.clip((features - mean) / scale, -5, 5)
+            np.testing.assert_allclose(asked.place[index, number].numpy(), wanted, atol=1e-5)
+    assert asked.place.shape == (2, len(SKILLS), PLACE)
+
+
+def test_a_deed_is_seen_only_where_the_robot_stands(made: ValueBatches) -> None:
+    phrases = np.array([[SKILLS.index(skill) for skill in (GO, TRASH, PICK)]] * 2)
+    asked = made.questions(np.array([0, 2]), phrases, RNG(0))
+    # The toy's base comes from the way, where it stands before nothing, to the table.
+    assert asked.visible.tolist() == [[0, 0, 0], [1, 0, 1]]
+
+
+def test_things_are_where_they_appear_and_nowhere_if_there_is_none(made: ValueBatches) -> None:
+    phrases = np.array([[SKILLS.index(skill) for skill in (FIND, GO)]])
+    asked = made.questions(np.array([2]), phrases, RNG(0))
+    apple = made.frames.things.index("apple")
+    np.testing.assert_allclose(asked.where[0, 0].numpy(), made.frames.where[2, :, apple], atol=1e-6)
+    assert asked.where[0, 0].any() and not asked.where[0, 1].any()
+
+
+def test_foreign_pictures_are_foreign() -> None:
+    picture = torch.from_numpy(RNG(0).integers(0, 256, (3, 16, 16), dtype=np.uint8))
+    found = {_foreign(picture, RNG(seed)).numpy().tobytes() for seed in range(40)}
+    assert picture.numpy().tobytes() not in found and len(found) > 10
+    assert all(_foreign(picture, RNG(seed)).shape == (3, 16, 16) for seed in range(10))
+
+
+def test_platts_calibration_finds_slope_and_offset() -> None:
+    rng = RNG(0)
+    for a, b in ((0.5, -0.7), (1.7, 0.4)):
+        logits = rng.normal(scale=2.0, size=20_000)
+        truth = rng.random(20_000) < 1 / (1 + np.exp(-(a * logits + b)))
+        assert platt(logits, truth) == pytest.approx((a, b), abs=0.08)
+    assert platt(np.zeros(0), np.zeros(0, bool)) == (1.0, 0.0)
+    assert platt(np.ones(3), np.ones(3, bool)) == platt(np.ones(3), np.zeros(3, bool)) == (1.0, 0.0)
+
+
+def test_the_policys_own_values_at_its_starts(made: ValueBatches) -> None:
+    logits, outcome = own_values(network(), made)
+    assert outcome.tolist() == [seed % 2 == 0 for seed in range(12)]
+    every, outcomes = own_values(network(), made, starts=False)
+    assert len(every) == len(outcomes) == 36
+    np.testing.assert_allclose(every[::3], logits, atol=1e-5)
+    assert outcomes.tolist() == np.repeat(outcome, 3).tolist()
+
+
+def test_scores_rank_and_calibrate(made: ValueBatches) -> None:
+    scores = evaluate_values(network(), made, 128)
+    assert {*scores} == {"possible auc", "done auc", "value auc", "value error"}
+    assert all(0 <= score <= 1 for score in scores.values())
+
+
+def test_what_is_fitted_tells_a_black_picture_from_those_of_training(made: ValueBatches) -> None:
+    net = network().eval()
+    fitted, arrays = calibrate(net, made, 256)
+    assert {*fitted["calibration"]} == {"possible", "done", "value"}
+    asked = collect_answers(net, made, 256)
+    distances = np.linalg.norm((asked.features - arrays["mean"]) @ arrays["whiten"], axis=1)
+    limit = fitted["foreign"]["distance"]
+    assert (distances <= limit * 1.001).mean() > 0.99 and distances.max() > 0.5 * limit
+    assert distances[:100].var() > 0
+    black = {name: torch.zeros(1, 3, 16, 16, dtype=torch.uint8) for name in CAMERAS}
+    with torch.inference_mode():
+        features = net.look(black, torch.zeros(1, BODY)).features[0].numpy()
+    assert np.linalg.norm((features - arrays["mean"]) @ arrays["whiten"]) > 1.5 * limit
