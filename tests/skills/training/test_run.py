@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from saycan.errors import BadInputError
+from saycan.skills import checkpoint
+from saycan.skills.features import STATE
+from saycan.skills.kitchen import held_out
+from saycan.skills.policies.learned import LearnedPolicy
+from saycan.skills.training.loop import Progress, Recipe, read_curve
+from saycan.skills.training.run import (
+    PRESETS,
+    Job,
+    learnable,
+    network_config,
+    seeded,
+    stride,
+    train_policy,
+    train_values,
+)
+from saycan.skills.values.perception import Perception
+from tests.skills.data.builder import (
+    CAMERAS,
+    GO,
+    LIBRARY,
+    PICK,
+    PLACES,
+    SKILLS,
+    SPEC,
+    TEXT,
+    TRASH,
+    UNSEEN,
+    make_episode,
+    make_observation,
+    make_sentences,
+    make_set,
+)
+
+TINY = {"stem": 8, "stages": [[8, 1, 2]], "keypoints": 4, "looks": 1, "hidden": 16, "sentence": 8}
+SMALL = {"stem": 8, "channels": 8, "blocks": 1, "heads": 2, "width": 4, "hidden": 16}
+RECIPE = Recipe(steps=3, batch=8, rate=0.01, warmup=1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    episodes = [make_episode(PICK, 0), make_episode(GO, 1), make_episode(TRASH, 2), make_episode(UNSEEN, 3)]
+    episodes.append(make_episode(PICK, 4, success=False))
+    return make_set(folder, episodes)
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return policy(data, tmp_path_factory.mktemp("trained"))
+
+
+def policy(data: Path, folder: Path, recipe: Recipe = RECIPE, **options: Any) -> Path:
+    job = Job([data], folder, recipe, device="cpu", **options)
+    return train_policy(job, "bcz", SPEC, make_sentences(), TINY)
+
+
+def weights(path: Path) -> Mapping[str, torch.Tensor]:
+    return checkpoint.load(path).network.state_dict()
+
+
+def equal(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_what_is_trained_is_a_policy_that_says_where_it_comes_from(trained: Path) -> None:
+    found = checkpoint.load(trained)
+    assert (trained.name, found.kind) == ("policy.safetensors", "bcz")
+    assert found.config == {"cameras": ["head", "wrist"], "text": TEXT, "state": STATE, **TINY}
+    # Neither the held-out combination nor the expert's failure.
+    assert {name: found.about[name] for name in ("rows", "episodes", "sources", "steps", "batch", "seed", "stride")} == {
+        "rows": 12, "episodes": 3, "sources": ["experts"], "steps": 3, "batch": 8, "seed": 0, "stride": 3,
+    }  # fmt: skip
+    made = LearnedPolicy(found, PLACES)
+    made.reset(PICK)
+    assert made.act(make_observation(), PICK).is_finite()
+    low, high = SPEC.action_space
+    np.testing.assert_allclose(found.scaling.low, low, rtol=1e-6)
+    np.testing.assert_allclose(found.scaling.high, high, rtol=1e-6)
+
+
+def test_the_curve_tells_losses_and_scores(trained: Path) -> None:
+    (row,) = read_curve(trained.parent)
+    assert {"action", "terminate", "pointing", "goal", "hand error", "gripper", "points head"} <= {*row}
+    assert row["step"] == 3
+
+
+def test_stopped_and_started_again_it_gives_the_same_policy(data: Path, trained: Path, tmp_path: Path) -> None:
+    for _ in range(3):
+        path = policy(data, tmp_path / "pieces", minutes=0.0)
+    assert equal(path, trained)
+    other = policy(data, tmp_path / "other", replace(RECIPE, seed=1))
+    assert not equal(other, trained)
+
+
+def test_fine_tuning_begins_with_a_checkpoints_weights_scaling_and_phrases(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    own = make_set(tmp_path / "own", [make_episode(TRASH, 77, 5)])
+    job = Job([own], tmp_path / "out", replace(RECIPE, rate=1e-6, decay=0.0), device="cpu", start=trained)
+    told: list[Progress] = []
+    path = train_policy(job, "rt1", SPEC, make_sentences(size=3), report=told.append)  # the checkpoint's network counts
+    start, tuned = checkpoint.load(trained), checkpoint.load(path)
+    assert (tuned.kind, tuned.config) == (start.kind, start.config)
+    np.testing.assert_array_equal(tuned.scaling.mean, start.scaling.mean)
+    np.testing.assert_array_equal(tuned.sentences.vectors, start.sentences.vectors)
+    moved = [(a - b).abs().max() for a, b in zip(weights(path).values(), weights(trained).values(), strict=True)]
+    assert 0 < max(moved) < 1e-4
+    assert tuned.about["rows"] == 5 and told[-1].step == 3
+
+
+def test_which_episodes_a_policy_may_learn_from() -> None:
+    assert learnable(make_episode(PICK))
+    assert not learnable(make_episode(PICK, success=False))  # an expert that failed shows nothing
+    assert learnable(make_episode(PICK, success=False, source="learned"))  # its labels are the expert's
+    assert held_out(UNSEEN) and not learnable(make_episode(UNSEEN))
+
+
+def test_data_without_anything_to_learn_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no episode to learn from"):
+        policy(make_set(tmp_path / "a", [make_episode(UNSEEN)]), tmp_path / "out")
+    with pytest.raises(BadInputError, match=r"no .hdf5 file in"):
+        policy(tmp_path / "nowhere", tmp_path / "out")
+
+
+def test_stride_is_read_from_the_data(tmp_path: Path) -> None:
+    assert stride([make_set(tmp_path / "a", [make_episode()], every=5)]) == 5
+
+
+def test_every_network_has_a_size_that_trains_here() -> None:
+    for name in PRESETS:
+        config = network_config(name, CAMERAS, TEXT, STATE, {})
+        network = seeded(name, config, 0)
+        assert (list(config["cameras"]), config["text"], config["state"]) == ([*CAMERAS], TEXT, STATE)
+        assert sum(weight.numel() for weight in network.parameters()) < 8e6
+        assert hasattr(network, "losses") and network.history >= 1 and network.chunk >= 1
+    with pytest.raises(BadInputError, match="unknown network 'gpt'; valid: bcz, rt1, clip-fusion"):
+        network_config("gpt", CAMERAS, TEXT, STATE, {})
+    config = network_config("bcz", CAMERAS, TEXT, STATE, TINY)
+    one, same, other = (seeded("bcz", config, seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def rollouts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    episodes = [make_episode(PICK, seed, 3, "mine", success=seed % 3 != 0) for seed in range(1, 17)]
+    episodes += [make_episode(UNSEEN, 20, 2, "mine"), make_episode(TRASH, 21, success=False)]
+    return make_set(tmp_path_factory.mktemp("rollouts"), episodes)
+
+
+def values(rollouts: Path, folder: Path, method: Any = "td", of: str = "mine", minutes: float | None = None) -> Path:
+    job = Job([rollouts], folder, RECIPE, minutes)
+    return train_values(job, of, LIBRARY, SPEC, make_sentences(), method, SMALL)
+
+
+def test_values_are_trained_calibrated_and_ready_to_ask(rollouts: Path, tmp_path: Path) -> None:
+    path = values(rollouts, tmp_path)
+    found = checkpoint.load(path)
+    assert (path.name, found.kind, found.about["method"], found.about["policy"]) == (
+        "values.safetensors", "value", "td", "mine",
+    )  # fmt: skip
+    assert found.about["episodes"] == 18  # failures and held-out combinations speak about values too
+    assert {*found.about["calibration"]} == {"value", "possible", "done"}
+    assert found.extra["whiten"].shape == (32, 32)
+    seen = Perception(found, PLACES).ask(make_observation(), SKILLS)
+    assert seen.value.shape == (6,) and np.isfinite(seen.value).all() and seen.strange > 0
+    (row,) = read_curve(tmp_path)
+    assert {"value", "possible", "done", "pointing", "coherent", "value auc", "value error"} <= {*row}
+
+
+def test_values_stopped_and_started_again_come_out_the_same(rollouts: Path, tmp_path: Path) -> None:
+    whole = values(rollouts, tmp_path / "whole")
+    for _ in range(3):
+        pieces = values(rollouts, tmp_path / "pieces", minutes=0.0)
+    assert equal(whole, pieces)
+    assert not equal(whole, values(rollouts, tmp_path / "mc", "mc"))
+
+
+def test_a_policy_without_episodes_has_no_value(rollouts: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"no episode of the policy 'yours' in these data.*experts, mine"):
+        values(rollouts, tmp_path, of="yours")
