@@ -131,6 +131,8 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
     driver = _driver(robot)
     kind, colon, file = name.partition(":")
     if colon and kind == "learned":
+        if not file:
+            raise BadInputError(f"{name!r} needs a file after the colon, as in 'learned:out/policy.safetensors'")
         name, options = kind, {"file": file, **options}
     if name == "learned":
         _load("saycan.skills.shipped:learned")(driver).embedder = _embedder

@@ -45,7 +45,7 @@ def replay_run(run: Path, out: Console, *, options: int = 5, frames: int = 6, pi
                 out.print(Text(f"  {event}", "cyan"))
             case Result():
                 out.print(result_line(event), highlight=False)
-    if not trace.whole:
+    if not trace.whole or trace.result is None:
         out.print(Text("the trace breaks off: the run crashed, or is still going on", "yellow"))
     film = folder / VIDEO
     if frames and film.exists():

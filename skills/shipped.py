@@ -73,7 +73,9 @@ class Learned:
 
 def fits(robot: Robot) -> bool:
     """Whether the shipped networks were made for a robot: the simulated kitchen, with both cameras and its map."""
-    spec = robot.spec
+    spec = getattr(robot, "spec", None)
+    if not isinstance(spec, RobotSpec):
+        return False
     trained = spec.name == "kitchen" and {"head", "wrist"} <= set(spec.cameras) and bool(spec.places)
     return trained and POLICY.exists() and VALUES.exists()
 
@@ -104,5 +106,5 @@ def learned_detector(robot: Robot) -> LearnedDetector:
 
 
 def _require(file: Path) -> None:
-    if not file.exists():
+    if not file.is_file():
         raise MissingPartError(f"no trained weights at {file}; train some with: saycan train")

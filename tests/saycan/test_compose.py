@@ -84,3 +84,46 @@ def test_defaults_look_behind_the_gate_and_need_a_simulator() -> None:
     makers = (compose.default_library, compose.default_policy, compose.default_values, compose.default_detector)
     assert all(make(gate) is not None for make in makers)
     assert all(make(object()) is None for make in makers)
+
+
+def test_learned_policies_by_name_and_by_file(tmp_path, monkeypatch) -> None:
+    made = []
+    monkeypatch.setattr(
+        "saycan.skills.shipped.learned_policy", lambda robot, file="shipped": made.append((robot, file)) or "policy"
+    )
+    robot = FakeRobot()
+    assert compose.make_policy("learned", Gate(robot)) == compose.make_policy("learned:my/own.file", robot) == "policy"
+    assert made == [(robot, "shipped"), (robot, "my/own.file")]
+
+
+def test_weights_that_are_not_there_are_named(tmp_path) -> None:
+    for path in (tmp_path / "none.safetensors", tmp_path):
+        with pytest.raises(MissingPartError, match=r"no trained weights at .*saycan train"):
+            compose.make_policy(f"learned:{path}", FakeRobot())
+    with pytest.raises(BadInputError, match="'learned:' needs a file after the colon"):
+        compose.make_policy("learned:", FakeRobot())
+
+
+def test_what_is_no_checkpoint_is_no_policy(tmp_path) -> None:
+    (tmp_path / "text").write_text("no weights")
+    with pytest.raises(BadInputError, match="cannot be read as a checkpoint"):
+        compose.make_policy(f"learned:{tmp_path / 'text'}", FakeRobot())
+
+
+def test_the_shipped_networks_are_the_default_only_where_they_fit(tmp_path, monkeypatch) -> None:
+    from saycan.skills import shipped
+
+    robot, kitchen = FakeRobot(), compose.make_robot("kitchen", image_size=16)
+    asked = []
+    for part in ("policy", "values", "detector"):
+        monkeypatch.setattr(shipped, f"learned_{part}", lambda robot, part=part: asked.append(part) or part)
+    for name in ("POLICY", "VALUES"):
+        monkeypatch.setattr(shipped, name, tmp_path / name)
+    defaults = (compose.default_policy, compose.default_values, compose.default_detector)
+    assert all(type(make(kitchen)).__name__.startswith("Privileged") for make in defaults)  # no weights yet
+    for name in ("POLICY", "VALUES"):
+        (tmp_path / name).touch()
+    assert [make(kitchen) for make in defaults] == asked == ["policy", "values", "detector"]
+    assert all(type(make(robot)).__name__.startswith("Privileged") for make in defaults)
+    blind = compose.make_robot("kitchen", cameras=("head",), image_size=16)
+    assert type(compose.default_policy(blind)).__name__ == "PrivilegedExperts"

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from saycan.statistics import Rate
+from saycan.statistics import Rate, auc, calibration_error
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,43 @@ def test_words() -> None:
 def test_what_is_no_rate(successes: int, trials: int) -> None:
     with pytest.raises(ValueError, match="rate"):
         Rate(successes, trials)
+
+
+def test_area_under_the_curve_by_hand() -> None:
+    scores, positive = np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True])
+    assert auc(scores, positive) == 0.75  # of four pairs one is the wrong way round
+    assert auc(-scores, positive) == 0.25
+    assert auc(np.array([3.0, 1.0, 2.0]), np.array([True, False, False])) == 1.0
+
+
+def test_ties_count_half() -> None:
+    assert auc(np.ones(5), np.array([True, False, True, False, False])) == 0.5
+    # Pairs of (0.5 0.9) against (0.5 0.2): a tie, three won.
+    assert auc(np.array([0.5, 0.9, 0.5, 0.2]), np.array([True, True, False, False])) == (0.5 + 3) / 4
+
+
+def test_one_class_alone_has_no_area() -> None:
+    for positive in (np.ones(3, bool), np.zeros(3, bool), np.zeros(0, bool)):
+        assert np.isnan(auc(np.zeros(len(positive)), positive))
+
+
+def test_area_is_how_often_a_positive_scores_above_a_negative() -> None:
+    rng = np.random.default_rng(0)
+    scores, positive = rng.integers(0, 6, 60).astype(float), rng.random(60) < 0.4
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[positive] for b in scores[~positive]]
+    assert auc(scores, positive) == pytest.approx(np.mean(pairs))
+
+
+def test_calibration_error_by_hand() -> None:
+    probabilities = np.array([0.05, 0.05, 0.85, 0.85, 0.85, 0.85])
+    happened = np.array([False, True, True, True, True, False])
+    # Two cases of 0.05 of which a half happened, four of 0.85 of which three quarters did.
+    assert calibration_error(probabilities, happened) == pytest.approx((2 * 0.45 + 4 * 0.10) / 6)
+    assert calibration_error(probabilities, happened, bins=1) == pytest.approx(abs(4 / 6 - probabilities.mean()))
+
+
+def test_calibration_at_the_ends() -> None:
+    sure = np.array([0.0, 1.0, 1.0])
+    assert calibration_error(sure, np.array([False, True, True])) == 0.0
+    assert calibration_error(sure, np.array([True, False, False])) == 1.0
+    assert np.isnan(calibration_error(np.zeros(0), np.zeros(0, bool)))

@@ -80,9 +80,10 @@ def test_what_is_trained_is_a_policy_that_says_where_it_comes_from(trained: Path
     assert (trained.name, found.kind) == ("policy.safetensors", "bcz")
     assert found.config == {"cameras": ["head", "wrist"], "text": TEXT, "state": STATE, **TINY}
     # Neither the held-out combination nor the expert's failure.
-    assert {name: found.about[name] for name in ("rows", "episodes", "sources", "steps", "batch", "seed", "stride")} == {
+    wanted = {
         "rows": 12, "episodes": 3, "sources": ["experts"], "steps": 3, "batch": 8, "seed": 0, "stride": 3,
     }  # fmt: skip
+    assert {name: found.about[name] for name in wanted} == wanted
     made = LearnedPolicy(found, PLACES)
     made.reset(PICK)
     assert made.act(make_observation(), PICK).is_finite()

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from saycan.skills.data.frames import Frames, flatten
-from saycan.skills.features import BODY, PLACE
+from saycan.skills.features import BODY, PLACE, place_features
 from saycan.skills.features import about as about_place
-from saycan.skills.features import place_features
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.training.value import (
     PHRASES,
@@ -84,7 +83,7 @@ def targets(success: bool, method: Any, source: str = "learned") -> tuple[Any, A
 
 @pytest.mark.parametrize("success", [True, False])
 def test_temporal_differences_take_the_outcome_last_and_the_moving_averages_value_before(success: bool) -> None:
-    target, known, ahead, frames = targets(success, "td")
+    target, known, ahead, _ = targets(success, "td")
     assert float(target[0, 0]) == pytest.approx(float(ahead), abs=1e-6)
     assert float(ahead) not in (0.0, 1.0)
     assert float(target[1, 0]) == float(success)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from saycan import collect as module
+from saycan import compose
+from saycan.collect import SCENES_PER_SHARD, Collected, Work, collect, make_shard
+from saycan.errors import SceneError
+from saycan.robots.fake import FakeRobot
+from saycan.skill import Skill
+from saycan.skills.data.collect import Plan
+from saycan.skills.data.episode import Episode
+from saycan.skills.data.store import about, read_shard, shards, write_shard
+from saycan.skills.experts import PrivilegedExperts
+from tests.skills.data.builder import make_episode
+
+DRIVING = Plan(shares={"go to": 0.5, "find": 0.5}, in_a_row=2)
+
+
+class Scene:
+    def describe(self) -> str:
+        return "apple on far counter"
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """The fake robot stands in for the kitchen, threads for processes."""
+    asked: list[tuple] = []
+
+    def sample_scene(skill: Skill, seed: int, split: str, variation: str) -> Scene:
+        asked.append((skill, seed, split, variation))
+        if seed == 13:
+            raise SceneError("it slipped out of the fingers")
+        return Scene()
+
+    def make_robot(name: str, **options: object) -> FakeRobot:
+        assert name == "kitchen"
+        return FakeRobot({"apple": "far counter"}, image_size=options.get("image_size"))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compose, "make_robot", make_robot)
+    monkeypatch.setattr(compose, "sample_scene", sample_scene)
+    monkeypatch.setattr(module, "ProcessPoolExecutor", ThreadPoolExecutor)
+    return asked
+
+
+def work(path: Path, first: int = 0, count: int = 2, policy: str = "experts", variation: str = "frozen") -> Work:
+    return Work(path, first, count, DRIVING, policy, 16, variation)
+
+
+def episodes(path: Path) -> list[Episode]:
+    return [*read_shard(path)]
+
+
+def test_a_shard_holds_its_scenes_and_says_what_made_it(tmp_path: Path, fake: list) -> None:
+    made = make_shard(work(tmp_path / "a.hdf5", first=5, variation="wide"))
+    found = episodes(tmp_path / "a.hdf5")
+    assert [episode.seed for episode in found] == [5, 5, 6, 6]
+    assert (made.scenes, made.episodes) == (2, 4)
+    assert made.frames == sum(map(len, found)) and made.successes == sum(e.success for e in found)
+    assert sum((made.by_verb or {}).values()) == 4
+    assert {found[0].scene} == {"apple on far counter"}
+    assert found[0].observations["head_image"].shape[1:] == (16, 16, 3)
+    assert {call[1:] for call in fake} == {(5, "training", "wide"), (6, "training", "wide")}
+    facts = about(tmp_path / "a.hdf5")
+    assert facts["distribution"] == compose.distribution_version()
+    assert {"saycan-robotics", "mujoco", "numpy"} <= {*facts["versions"]}
+
+
+def test_the_same_work_gives_the_same_shard(tmp_path: Path, fake: list) -> None:
+    for name in ("a", "b"):
+        make_shard(work(tmp_path / f"{name}.hdf5", first=3, count=1))
+    for one, other in zip(episodes(tmp_path / "a.hdf5"), episodes(tmp_path / "b.hdf5"), strict=True):
+        assert (one.skill, one.seed, one.success) == (other.skill, other.seed, other.success)
+        np.testing.assert_array_equal(one.executed, other.executed)
+        np.testing.assert_array_equal(one.observations["head_image"], other.observations["head_image"])
+
+
+def test_a_scene_that_cannot_be_built_is_left_out(tmp_path: Path, fake: list) -> None:
+    made = make_shard(work(tmp_path / "a.hdf5", first=12, count=3))
+    assert [episode.seed for episode in episodes(tmp_path / "a.hdf5")] == [12, 12, 14, 14]
+    assert made.scenes == 3
+
+
+def test_a_policy_acts_in_its_own_name(tmp_path: Path, fake: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def make_policy(name: str, robot: object) -> PrivilegedExperts:
+        asked.append(name)
+        return PrivilegedExperts(robot.driver)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(compose, "make_policy", make_policy)
+    make_shard(work(tmp_path / "a.hdf5", count=1, policy="learned:some.safetensors"))
+    assert asked == ["learned:some.safetensors"]
+    assert {episode.source for episode in episodes(tmp_path / "a.hdf5")} == {"learned:some.safetensors"}
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch, fake: list) -> list[Work]:
+    done: list[Work] = []
+
+    def make(work: Work) -> Collected:
+        done.append(work)
+        write_shard(work.path, [make_episode()], {})
+        return Collected(work.count, 1, 4, 1)
+
+    monkeypatch.setattr(module, "make_shard", make)
+    return done
+
+
+def test_scenes_are_parted_into_shards_by_their_numbers(tmp_path: Path, cheap: list[Work]) -> None:
+    made = collect(tmp_path / "set", 70, Plan(first=100), workers=2, image_size=32, policy="mine", variation="hard")
+    assert sorted((w.path.name, w.first, w.count) for w in cheap) == [
+        ("shard_0000100.hdf5", 0, 32), ("shard_0000132.hdf5", 32, 32), ("shard_0000164.hdf5", 64, 6),
+    ]  # fmt: skip
+    assert {(w.image_size, w.policy, w.scenes, w.plan.first) for w in cheap} == {(32, "mine", "hard", 100)}
+    assert (made.scenes, made.episodes, made.frames, made.successes) == (70, 3, 12, 3)
+    assert len(shards(tmp_path / "set")) == 3
+
+
+def test_a_shard_that_is_there_is_not_made_again_and_an_unfinished_one_is(tmp_path: Path, cheap: list[Work]) -> None:
+    collect(tmp_path, 3 * SCENES_PER_SHARD, Plan())
+    before = {path: path.stat().st_mtime_ns for path in shards(tmp_path)}
+    lost = tmp_path / "shard_0000032.hdf5"
+    lost.rename(lost.with_suffix(".unfinished"))  # as a killed process leaves it
+    cheap.clear()
+    told: list[int] = []
+    made = collect(tmp_path, 3 * SCENES_PER_SHARD, Plan(), progress=lambda part: told.append(part.scenes))
+    assert [w.path for w in cheap] == [lost] and made.scenes == 32
+    assert told == [32, 32, 32]  # those that were there count towards the whole
+    assert {path for path in before if path.stat().st_mtime_ns == before[path]} == {*before} - {lost}
+    assert not [*tmp_path.glob("*.unfinished")]
+    cheap.clear()
+    assert collect(tmp_path, 3 * SCENES_PER_SHARD, Plan()) == Collected() and not cheap
+
+
+def test_a_shard_that_fails_is_told_and_the_others_stay(
+    tmp_path: Path, cheap: list[Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = module.make_shard
+
+    def make(work: Work) -> Collected:
+        if work.first == 32:
+            raise RuntimeError("no more memory")
+        return whole(work)
+
+    monkeypatch.setattr(module, "make_shard", make)
+    with pytest.raises(RuntimeError, match="memory"):
+        collect(tmp_path, 64, Plan(), workers=1)
+    monkeypatch.setattr(module, "make_shard", whole)
+    cheap.clear()
+    collect(tmp_path, 64, Plan(), workers=1)
+    assert [w.first for w in cheap] == [32]
+
+
+def test_counts_add_up() -> None:
+    total = Collected(1, 2, 3, 4, Counter({"go to": 2})) + Collected(10, 20, 30, 40, Counter({"go to": 1, "find": 1}))
+    assert total == Collected(11, 22, 33, 44, Counter({"go to": 3, "find": 1}))

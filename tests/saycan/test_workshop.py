@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from saycan import collect as collecting
+from saycan import workshop
+from saycan.cli import app
+from saycan.collect import Collected, Work
+from saycan.skills import checkpoint
+from saycan.skills.data.store import write_shard
+from saycan.skills.kitchen import kitchen_library
+from saycan.skills.sentences import wordings
+from saycan.skills.training.loop import read_curve
+from tests.saycan.events import PosingRobot, make_run
+from tests.skills.data.builder import PICK, TEXT, TRASH, make_episode, make_set
+
+TINY = '{"stem": 8, "stages": [[8, 1, 2]], "keypoints": 4, "looks": 1, "hidden": 16, "sentence": 8}'
+BRIEF = ("--steps", "3", "--batch", "8")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("SAYCAN_CACHE", str(tmp_path / "cache"))
+    texts = [*dict.fromkeys(text for some in wordings(kitchen_library()).values() for text in some)]
+    (tmp_path / "cache").mkdir()
+    vectors = np.random.default_rng(0).normal(size=(len(texts), TEXT)).astype(np.float32)
+    np.savez(tmp_path / "cache" / "sentences-gemma.npz", texts=np.array(texts), vectors=vectors)
+    yield
+
+
+def saycan(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_collect_makes_shards_and_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Work] = []
+
+    def make(work: Work) -> Collected:
+        made.append(work)
+        write_shard(work.path, [make_episode()], {})
+        return Collected(work.count, 5, 40, 4)
+
+    monkeypatch.setattr(collecting, "make_shard", make)
+    monkeypatch.setattr(collecting, "ProcessPoolExecutor", ThreadPoolExecutor)
+    arguments = ("collect", "data", "--scenes", "40", "--first", "64", "--every", "2", "--alone", "--variation", "wide",
+                 "--policy", "learned", "--noise", "0.5", "--image-size", "32", "--workers", "1")  # fmt: skip
+    result = saycan(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "10 episodes, 8 of them successful, 80 rows, in data" in result.output
+    assert [work.path.name for work in made] == ["shard_0000064.hdf5", "shard_0000096.hdf5"]
+    plan = made[0].plan
+    assert (plan.first, plan.every, plan.takeover, plan.noise, plan.held_out) == (64, 2, False, 0.5, False)
+    assert (made[0].policy, made[0].scenes, made[0].image_size) == ("learned", "wide", 32)
+    assert saycan(*arguments).output.strip().endswith("0 episodes, 0 of them successful, 0 rows, in data")
+    assert len(made) == 2
+
+
+def test_data_show_makes_a_contact_sheet(tmp_path: Path) -> None:
+    make_set(tmp_path / "data", [make_episode(PICK), make_episode(TRASH, success=False)])
+    result = saycan("data", "show", "data", "--columns", "3")
+    assert result.exit_code == 0, result.output
+    assert "2 episodes, 8 rows, 1 shards" in result.output and "contact sheet in sheet.png" in result.output
+    with Image.open("sheet.png") as sheet:
+        assert sheet.width == 3 * 97
+    missing = saycan("data", "show", "nowhere")
+    assert missing.exit_code == 2 and "saycan collect nowhere" in missing.output
+
+
+def test_fine_tuning_on_ones_own_demonstrations_is_one_command(tmp_path: Path) -> None:
+    make_set(tmp_path / "data", [make_episode(PICK, 0), make_episode(TRASH, 1)])
+    first = saycan("train", "policy", "data", "--out", "first", *BRIEF, "--options", TINY, "--device", "cpu")
+    assert first.exit_code == 0, first.output
+    assert "checkpoint in first/policy.safetensors; curves in first/curve.png" in first.output
+    assert Path("first/curve.png").exists()
+
+    make_set(tmp_path / "own", [make_episode(TRASH, 77, 6)])
+    tuned = saycan("train", "policy", "own", "--start", "first/policy.safetensors", "--out", "tuned", *BRIEF)
+    assert tuned.exit_code == 0, tuned.output
+    one, other = (checkpoint.load(Path(name) / "policy.safetensors") for name in ("first", "tuned"))
+    assert other.config == one.config and other.about["rows"] == 6
+    pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+    assert any(not np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
+    assert [row["step"] for row in read_curve(Path("tuned"))] == [3]
+
+
+def test_values_are_trained_by_one_command_under_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Any, dict]] = []
+    monkeypatch.setattr(workshop, "_train", lambda screen, what, job, **more: asked.append((what, job, more)))
+    for name in ("value", "success"):
+        result = saycan("train", name, "data", "more", "--out", "out", "--policy", "mine", "--method",
+                        "mc", "--minutes", "9", "--limit", "7", "--rate", "0.5", "--seed", "3", "--options", "{}")  # fmt: skip
+        assert result.exit_code == 0, result.output
+    assert [what for what, _, _ in asked] == ["value", "value"]
+    _, job, more = asked[0]
+    assert more == {"policy": "mine", "method": "mc", "options": {}}
+    assert (job.data, job.folder, job.minutes, job.limit) == ([Path("data"), Path("more")], Path("out"), 9.0, 7)
+    assert (job.recipe.rate, job.recipe.seed) == (0.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("policy", "nowhere", "--out", "out"), "no .hdf5 file in nowhere"),
+        (("policy", "nowhere", "--out", "out", "--options", "stem=3"), "--options takes JSON such as"),
+        (("value", "nowhere", "--out", "out", "--options", "[1]"), "--options takes a JSON object"),
+        (("value", "nowhere", "--out", "out", "--method", "dyna"), "td or mc, found 'dyna'"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(arguments: tuple[str, ...], told: str) -> None:
+    result = saycan("train", *arguments)
+    assert result.exit_code == 2
+    assert told in result.output and "Traceback" not in result.output
+
+
+def test_a_start_that_is_no_checkpoint_is_told(tmp_path: Path) -> None:
+    make_set(tmp_path / "data", [make_episode(PICK)])
+    result = saycan("train", "policy", "data", "--start", "none.safetensors", "--out", "out")
+    assert result.exit_code == 2 and "none.safetensors cannot be read as a checkpoint" in result.output
+
+
+def test_replay_tells_a_recorded_run(tmp_path: Path) -> None:
+    from saycan.recorder import Recorder
+
+    recorder = Recorder(tmp_path / "runs", "clean the table", PosingRobot())
+    for _ in recorder.watch(make_run(ticks=4)):
+        pass
+    result = saycan("replay", str(recorder.folder), "--frames", "2", "--out", "moments.png")
+    assert result.exit_code == 0, result.output
+    assert "clean the table" in result.output and "the planner chose done" in result.output
+    assert Path("moments.png").exists()
+    missing = saycan("replay", "nowhere")
+    assert missing.exit_code == 1 and "nowhere" in missing.output
