@@ -48,9 +48,10 @@ class Agent:
 
     >>> Agent("kitchen").run("clean the counter")  # doctest: +SKIP
 
-    Every part has a default and can be replaced by an argument. The defaults are looked up by what the robot can do: a
-    simulator that gives its privileged state away gets privileged experts, values and success checks; any other robot
-    needs `library`, `policy` and `values` passed in, and without a `detector` its policy's word counts.
+    Every part has a default and can be replaced by an argument. The defaults are looked up by what the robot can do:
+    the simulated kitchen gets the shipped networks, another simulator that gives its privileged state away privileged
+    experts, values and success checks; any other robot needs `library`, `policy` and `values` passed in, and without a
+    `detector` its policy's word counts.
 
     Args:
         robot: A driver, or a name ("kitchen", "fake", "module:attribute"). Whatever it is stands behind a `Gate`.
@@ -58,9 +59,10 @@ class Agent:
             "transformers:PATH", "openai:MODEL", "http://127.0.0.1:8000/v1#MODEL"; loaded when first needed.
         fallback: Name of a language model that stands in while `llm` does not answer.
         library: Skills, templates or bare phrases.
-        policy: A policy, a function (observation, skill) -> Action, or a name ("experts", "module:attribute").
-        values: A value function, or a function (observation, skill) -> probability of success.
-        detector: Decides after each skill whether it succeeded.
+        policy: A policy, a function (observation, skill) -> Action, or a name ("learned", "learned:FILE", "experts").
+        values: A value function, a function (observation, skill) -> probability of success, or a name ("learned",
+            "geometric").
+        detector: Decides after each skill whether it succeeded; or a name ("learned", "privileged").
         planner: How a decision is made over `llm` and `values`: "saycan", "shortlist" for thousands of skills, or
             "generative" (docs/planners.md). A planner of one's own replaces all of it.
         scoring: How the probabilities of a phrase's tokens become one number: "sum", "mean" or "prior".
@@ -80,8 +82,8 @@ class Agent:
         fallback: str | None = None,
         library: Iterable[Skill | Template | str] | None = None,
         policy: Policy | PolicyFunction | str | None = None,
-        values: ValueFunction | ValueOfSkill | None = None,
-        detector: SuccessDetector | None = None,
+        values: ValueFunction | ValueOfSkill | str | None = None,
+        detector: SuccessDetector | str | None = None,
         planner: Planner | str = "saycan",
         scoring: str = "sum",
         max_steps: int = 20,
@@ -104,8 +106,13 @@ class Agent:
             self.policy = compose.make_policy(policy, driver) if policy else compose.default_policy(driver)
         else:
             self.policy = as_policy(policy)
-        self.values = compose.default_values(driver) if values is None else as_value_function(values)
-        self.detector = compose.default_detector(driver) if detector is None else detector
+        if values is None or isinstance(values, str):
+            self.values = compose.make_values(values, driver) if values else compose.default_values(driver)
+        else:
+            self.values = as_value_function(values)
+        if detector is None or isinstance(detector, str):
+            detector = compose.make_detector(detector, driver) if detector else compose.default_detector(driver)
+        self.detector = detector
         self.max_steps, self.max_seconds, self.record = max_steps, max_seconds, record
         self.last_decision: Decision | None = None
         _require("detector", self.detector, SuccessDetector | None, "an object with detect(skill, before, after)")

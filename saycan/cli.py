@@ -52,6 +52,13 @@ Seed = Annotated[int | None, typer.Option(help="Makes the simulated scene repeat
 MaxSteps = Annotated[int, typer.Option(help="Skills after which a run times out.", min=1)]
 Record = Annotated[Path, typer.Option(help="Where run folders are made.")]
 NoRecord = Annotated[bool, typer.Option("--no-record", help="Leave no run folder.")]
+PolicyName = Annotated[
+    str | None, typer.Option("--policy", help='Who acts: "learned", "learned:FILE", "experts", or module:attribute.')
+]
+Values = Annotated[str | None, typer.Option(help='What can be done: "learned", "geometric", or module:attribute.')]
+DetectorName = Annotated[
+    str | None, typer.Option("--detector", help='What has been done: "learned", "privileged", or module:attribute.')
+]
 Film = Annotated[bool, typer.Option("--video/--no-video", help="Whether the run folder gets a video.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when something goes wrong.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the outcome to this file, as JSON.")]
@@ -78,6 +85,9 @@ def repl(
     fallback: Fallback = None,
     planner: PlannerName = "saycan",
     scoring: Scoring = "sum",
+    policy: PolicyName = None,
+    values: Values = None,
+    detector: DetectorName = None,
     max_steps: MaxSteps = 20,
     record: Record = Path("runs"),
     no_record: NoRecord = False,
@@ -90,7 +100,9 @@ def repl(
         from saycan.session import Setup
 
         where = None if no_record else record
-        setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video)
+        setup = Setup(
+            robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video, policy, values, detector
+        )
         Repl(setup, screen.out).run()
 
 
@@ -107,6 +119,9 @@ def run(
     fallback: Fallback = None,
     planner: PlannerName = "saycan",
     scoring: Scoring = "sum",
+    policy: PolicyName = None,
+    values: Values = None,
+    detector: DetectorName = None,
     max_steps: MaxSteps = 20,
     record: Record = Path("runs"),
     no_record: NoRecord = False,
@@ -133,7 +148,9 @@ def run(
         instruction = check_instruction(instruction)
         wanted = None if goal is None else goals.parse(goal)
         where = None if no_record else record
-        setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video)
+        setup = Setup(
+            robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video, policy, values, detector
+        )
         with opened(setup, screen.out) as agent:
             world = agent.robot.driver
             if wanted is not None and not isinstance(world, PrivilegedWorld):
@@ -170,6 +187,9 @@ def plan(
     fallback: Fallback = None,
     planner: PlannerName = "saycan",
     scoring: Scoring = "sum",
+    policy: PolicyName = None,
+    values: Values = None,
+    detector: DetectorName = None,
     options: Annotated[int, typer.Option(help="How many of the leading options to show.", min=1)] = 10,
     figure: Annotated[Path | None, typer.Option(help="Also draw the decision into this PNG.")] = None,
     json_file: Json = None,
@@ -183,7 +203,8 @@ def plan(
         from saycan.tables import decision_table
 
         instruction = check_instruction(instruction)
-        setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, record=None)
+        parts = {"policy": policy, "values": values, "detector": detector}
+        setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, record=None, **parts)  # type: ignore[arg-type]
         with opened(setup, screen.out) as agent:
             load_planner(agent, setup, screen.out)
             with screen.out.status("deciding", spinner="dots"):

@@ -61,8 +61,23 @@ POLICIES = {
 }
 """Name to class or function that makes a Policy for a robot."""
 
-PRIVILEGED_POLICIES = ("experts",)
-"""Those that read a simulator's own state."""
+VALUES = {
+    "learned": "saycan.skills.shipped:learned_values",
+    "geometric": "saycan.skills.geometric:PrivilegedGeometricValues",
+}
+"""Name to class or function that makes a ValueFunction for a robot."""
+
+DETECTORS = {
+    "learned": "saycan.skills.shipped:learned_detector",
+    "privileged": "saycan.skills.detector:PrivilegedDetector",
+}
+"""Name to class or function that makes a SuccessDetector for a robot."""
+
+GROUPS = {"policy": "saycan.policies", "value function": "saycan.values", "success detector": "saycan.detectors"}
+"""Kind of part to its entry point group."""
+
+PRIVILEGED = ("experts", "geometric", "privileged")
+"""Names of parts that read a simulator's own state."""
 
 PROBES = {
     "renderer": "saycan.robots.kitchen.render:choose_renderer",
@@ -136,9 +151,17 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
         name, options = kind, {"file": file, **options}
     if name == "learned":
         _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
-    if name in PRIVILEGED_POLICIES and not isinstance(driver, PrivilegedWorld):
-        raise MissingPartError(f"the policy {name!r} reads a simulator's own state, and {driver!r} gives none away")
-    return cast(Policy, _find("policy", name, POLICIES, "saycan.policies")(driver, **options))
+    return cast(Policy, _part("policy", name, POLICIES, driver, options))
+
+
+def make_values(name: str, robot: Robot, **options: Any) -> ValueFunction:
+    """A value function for a robot, by name: "learned", "geometric", or "module:attribute"; see `make_policy`."""
+    return cast(ValueFunction, _part("value function", name, VALUES, _driver(robot), options))
+
+
+def make_detector(name: str, robot: Robot, **options: Any) -> SuccessDetector:
+    """A success detector for a robot, by name: "learned", "privileged", or "module:attribute"; see `make_policy`."""
+    return cast(SuccessDetector, _part("success detector", name, DETECTORS, _driver(robot), options))
 
 
 def make_planner(
@@ -220,6 +243,15 @@ def _learned(part: str, robot: Robot) -> Any:
         return None
     _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
     return _load(f"saycan.skills.shipped:{part}")(driver)
+
+
+def _part(kind: str, name: str, homes: dict[str, str], driver: Robot, options: dict[str, Any]) -> Any:
+    """A part for a robot. Raises UnknownNameError or MissingPartError."""
+    if name in PRIVILEGED and not isinstance(driver, PrivilegedWorld):
+        raise MissingPartError(f"the {kind} {name!r} reads a simulator's own state, and {driver!r} gives none away")
+    if name == "learned":
+        _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
+    return _find(kind, name, homes, GROUPS[kind])(driver, **options)
 
 
 def _embedder() -> Any:

@@ -35,6 +35,7 @@ class Setup:
         max_steps: Skills after which a run times out.
         record: Where run folders are made; None records nothing.
         video: Whether to film.
+        policy, values, detector: Names, as `saycan.compose` knows them; None takes the robot's defaults.
     """
 
     robot: str = "kitchen"
@@ -47,6 +48,9 @@ class Setup:
     max_steps: int = 20
     record: Path | None = Path("runs")
     video: bool = True
+    policy: str | None = None
+    values: str | None = None
+    detector: str | None = None
 
     def open(self) -> Agent:
         """The agent; whoever opens it closes it with `close_agent`. Raises SayCanError."""
@@ -61,6 +65,9 @@ class Setup:
             return Agent(
                 robot,
                 llm=self.llm,
+                policy=self.policy,
+                values=self.values,
+                detector=self.detector,
                 fallback=self.fallback,
                 planner=self.planner,
                 scoring=self.scoring,
