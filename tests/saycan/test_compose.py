@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, EntryPoints
 import pytest
 
 from saycan import compose
+from saycan.agent import Agent
 from saycan.errors import BadInputError, MissingPartError, UnknownNameError
 from saycan.gate import Gate
 from saycan.planners.scripted import ScriptedLanguageModel
@@ -94,6 +95,28 @@ def test_learned_policies_by_name_and_by_file(tmp_path, monkeypatch) -> None:
     robot = FakeRobot()
     assert compose.make_policy("learned", Gate(robot)) == compose.make_policy("learned:my/own.file", robot) == "policy"
     assert made == [(robot, "shipped"), (robot, "my/own.file")]
+
+
+def test_values_and_detectors_by_name() -> None:
+    gate = Gate(FakeRobot())
+    assert type(compose.make_values("geometric", gate)).__name__ == "PrivilegedGeometricValues"
+    assert type(compose.make_detector("privileged", gate)).__name__ == "PrivilegedDetector"
+    assert compose.make_detector("saycan.skills.detector:PrivilegedDetector", gate) is not None
+    with pytest.raises(UnknownNameError, match=r"unknown value function 'geometrical'. Did you mean 'geometric'"):
+        compose.make_values("geometrical", gate)
+    with pytest.raises(UnknownNameError, match=r"unknown success detector 'eye'.*learned, privileged"):
+        compose.make_detector("eye", gate)
+    for make, name in ((compose.make_policy, "experts"), (compose.make_values, "geometric"),
+                       (compose.make_detector, "privileged")):  # fmt: skip
+        with pytest.raises(MissingPartError, match=f"{name}' reads a simulator's own state, and .* gives none away"):
+            make(name, object())
+
+
+def test_an_agent_takes_its_parts_by_name() -> None:
+    agent = Agent(FakeRobot(), policy="experts", values="geometric", detector="privileged", record=None)
+    assert agent.policy.name == "privileged experts"
+    assert type(agent.values).__name__ == "PrivilegedGeometricValues"
+    assert type(agent.detector).__name__ == "PrivilegedDetector"
 
 
 def test_weights_that_are_not_there_are_named(tmp_path) -> None:

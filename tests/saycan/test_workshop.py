@@ -97,8 +97,8 @@ def test_values_are_trained_by_one_command_under_two_names(tmp_path: Path, monke
     asked: list[tuple[str, Any, dict]] = []
     monkeypatch.setattr(workshop, "_train", lambda screen, what, job, **more: asked.append((what, job, more)))
     for name in ("value", "success"):
-        result = saycan("train", name, "data", "more", "--out", "out", "--policy", "mine", "--method",
-                        "mc", "--minutes", "9", "--limit", "7", "--rate", "0.5", "--seed", "3", "--options", "{}")  # fmt: skip
+        words = f"train {name} data more --out out --policy mine --method mc --minutes 9 --limit 7 --rate 0.5 --seed 3"
+        result = saycan(*words.split(), "--options", "{}")
         assert result.exit_code == 0, result.output
     assert [what for what, _, _ in asked] == ["value", "value"]
     _, job, more = asked[0]
