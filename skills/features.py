@@ -89,12 +89,12 @@ def state_features(observations: Mapping[str, NDArray[np.generic]], skill: Skill
     Without a map everything about places is 0.
     """
     bases = observations["base_pose"]
+    joints, gripper, position, quaternion = (observations[name] for name in _NAMES)
     if not places:
-        body = body_features(*(observations[name] for name in _NAMES), np.zeros((len(bases), 1)))
+        body = body_features(joints, gripper, position, quaternion, np.zeros((len(bases), 1)))
         return np.concatenate([body, np.zeros((len(bases), PLACE), np.float32)], axis=-1)
     near = [nearest(base, places) for base in bases]
     before = np.array([[float(stands)] for _, stands in near])
-    joints, gripper, position, quaternion = (observations[name] for name in _NAMES)
     body = body_features(joints, gripper, position, quaternion, before)
     if skill.place is not None and skill.place in places:
         return np.concatenate([body, place_features(bases, places[skill.place], True)], axis=-1)

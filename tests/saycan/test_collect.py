@@ -15,6 +15,7 @@ from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
 from saycan.skills.data.collect import Plan
 from saycan.skills.data.episode import Episode
+from saycan.skills.data.frames import load
 from saycan.skills.data.store import about, read_shard, shards, write_shard
 from saycan.skills.experts import PrivilegedExperts
 from tests.skills.data.builder import make_episode
@@ -155,6 +156,23 @@ def test_a_shard_that_fails_is_told_and_the_others_stay(
     cheap.clear()
     collect(tmp_path, 64, Plan(), workers=1)
     assert [w.first for w in cheap] == [32]
+
+
+def test_a_scene_of_the_kitchen_itself_can_be_learned_from(tmp_path: Path) -> None:
+    plan = Plan(shares={"go to": 1.0}, in_a_row=1, every=5)
+    made = make_shard(Work(tmp_path / "a.hdf5", 2, 1, plan, "experts", 16, "frozen"))
+    assert (made.episodes, made.successes) == (1, 1)
+    (episode,) = episodes(tmp_path / "a.hdf5")
+    assert episode.skill.verb == "go to" and len(episode.phrases) == 155 and len(episode.places) == 6
+    frames = load(tmp_path)
+    assert frames.where.shape == (len(episode), 2, len(frames.things), 3)
+    assert {*frames.images} == {"head", "wrist"} and frames.images["head"].std() > 5
+    moved = np.linalg.norm(np.diff(frames.base[:, :2], axis=0), axis=1).sum()
+    assert moved > 0.3 and frames.holds(frames.done, np.array([len(frames) - 1]), own(episode))[0]
+
+
+def own(episode: Episode) -> np.ndarray:
+    return np.array([episode.phrases.index(episode.skill.phrase)])
 
 
 def test_counts_add_up() -> None:
