@@ -19,7 +19,8 @@ Rows lie `every` control periods apart, so there are 10 / every of them a second
 fraction, which lerobot divides and multiplies by as it does by an integer. Timestamps are frame_index / fps, as lerobot
 writes them. The last row of an episode is kept whatever its time, so it may be up to every - 1 periods too late there.
 
-Written after the source of lerobot 0.6.1 and 0.4.4 (`src/lerobot/datasets`, whose CODEBASE_VERSION is "v3.0").
+Written after the source of lerobot 0.6.1 and 0.4.4 (`lerobot/datasets`, CODEBASE_VERSION "v3.0"); the latter's
+LeRobotDataset was seen to read it. Newer ones need Python 3.12 and were not run.
 """
 
 from __future__ import annotations
@@ -252,7 +253,8 @@ class _Writer:
     def _make_schema(self, features: Mapping[str, Any]) -> Any:
         """The columns' types, and beside them what makes the `datasets` library show pictures as pictures."""
         pa = self._pa
-        fields, known = [], {}
+        fields: list[Any] = []
+        known: dict[str, Any] = {}
         for name, feature in features.items():
             if feature["dtype"] == "image":
                 fields.append(pa.field(name, pa.struct([("bytes", pa.binary()), ("path", pa.string())])))
