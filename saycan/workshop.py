@@ -92,6 +92,27 @@ def show(
         screen.out.print(f"contact sheet in {out}", highlight=False)
 
 
+@data.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A data set, or one of its shards.")],
+    out: Annotated[Path, typer.Argument(help="The folder to make; it must not exist.")],
+    traceback: Traceback = False,
+) -> None:
+    """Write a data set in LeRobot's format (LeRobotDataset v3.0), pictures without loss."""
+    with telling(traceback) as screen:
+        from saycan.skills.data.lerobot import export as write
+
+        with _bar(screen) as progress:
+            task = progress.add_task("shards")
+            made = write(folder, out, progress=lambda done, total: progress.update(task, completed=done, total=total))
+        screen.out.print(
+            f"{made.episodes} episodes, {made.rows} rows, {made.tasks} tasks, in {out}; read it with: "
+            f'LeRobotDataset("local/{out.name}", root="{out}")',
+            highlight=False,
+            markup=False,
+        )
+
+
 @train.command("policy")
 def train_policy(
     folders: Data,
