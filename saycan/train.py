@@ -49,7 +49,8 @@ def train(
     library = default_library(robot)
     assert library is not None
     if what == "policy":
-        return train_policy(job, network, robot.spec, sentences(embedding), options, reading, report)
+        phrases = sentences(embedding) if job.start is None else _kept(job.start)
+        return train_policy(job, network, robot.spec, phrases, options, reading, report)
     if what not in ("value", "success"):
         raise BadInputError(f"what to train is policy, value or success, found {what!r}")
     if method not in ("td", "mc"):
@@ -77,11 +78,24 @@ def sentences(embedding: str) -> Sentences:
     if file.exists():
         with np.load(file) as kept:
             if [*kept["texts"]] == texts:
-                return Sentences(texts, kept["vectors"], name=embedding)
-    model = make_language_model(embedding)
-    if not isinstance(model, TextEmbedder):
-        raise BadInputError(f"the language model {embedding!r} embeds no texts; take gemma or transformers:PATH")
-    vectors = model.embed(texts)
+                return Sentences(texts, kept["vectors"], lambda: _embedder(embedding), embedding)
+    vectors = _embedder(embedding).embed(texts)
     file.parent.mkdir(parents=True, exist_ok=True)
     np.savez(file, texts=np.array(texts), vectors=vectors)
-    return Sentences(texts, vectors, name=embedding)
+    return Sentences(texts, vectors, lambda: _embedder(embedding), embedding)
+
+
+def _kept(start: Path) -> Sentences:
+    """The phrases of a checkpoint; others are embedded by the model that embedded those."""
+    from saycan.skills import checkpoint
+
+    kept = checkpoint.load(start).sentences
+    kept.embedder = lambda: _embedder(kept.name)
+    return kept
+
+
+def _embedder(name: str) -> TextEmbedder:
+    model = make_language_model(name)
+    if not isinstance(model, TextEmbedder):
+        raise BadInputError(f"the language model {name!r} embeds no texts; take gemma or transformers:PATH")
+    return model

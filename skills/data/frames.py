@@ -107,12 +107,13 @@ def load(
 
 
 def flatten(episodes: list[Episode]) -> Frames:
-    """The rows of episodes, one after the other; the episodes' own images are let go on the way."""
+    """The rows of episodes, one after the other. Labels that an episode lacks are taken to be unknown."""
     lengths = np.array([len(episode) for episode in episodes])
     ends = np.cumsum(lengths) - 1
     index = np.repeat(np.arange(len(episodes)), lengths)
     cameras = [name.removesuffix("_image") for name in episodes[0].observations if name.endswith("_image")]
     things = tuple(sorted({name for episode in episodes for name in episode.objects}))
+    phrases = episodes[0].phrases or tuple(dict.fromkeys(episode.skill.phrase for episode in episodes))
     images = {}
     for camera in cameras:
         first = episodes[0].observations[f"{camera}_image"]
@@ -124,21 +125,21 @@ def flatten(episodes: list[Episode]) -> Frames:
         images=images,
         state=_stack(state_features(e.observations, e.skill, e.places) for e in episodes),
         actions=_stack(e.actions for e in episodes),
-        points={camera: _stack(e.labels[f"{camera}_point"] for e in episodes) for camera in cameras},
+        points={camera: _stack(_point(e, camera) for e in episodes) for camera in cameras},
         goal=_stack(_goal_from_hand(e) for e in episodes),
         episode=index.astype(np.int32),
         end=ends[index],
-        where=np.concatenate([_where(e, things) for e in episodes]),
+        where=np.concatenate([_where(e, things, len(cameras)) for e in episodes]),
         things=things,
-        possible=np.packbits(np.concatenate([e.possible for e in episodes]), axis=1),
-        done=np.packbits(np.concatenate([e.done for e in episodes]), axis=1),
+        possible=np.packbits(np.concatenate([_truths(e, phrases)[0] for e in episodes]), axis=1),
+        done=np.packbits(np.concatenate([_truths(e, phrases)[1] for e in episodes]), axis=1),
         base=_stack(np.asarray(e.observations["base_pose"], np.float32) for e in episodes),
         skills=tuple(e.skill for e in episodes),
         success=np.array([e.success for e in episodes]),
         terminated=np.array([e.terminated for e in episodes]),
         source=tuple(e.source for e in episodes),
         seeds=np.array([e.seed for e in episodes]),
-        phrases=episodes[0].phrases,
+        phrases=phrases,
         places=tuple(e.places for e in episodes),
     )
 
@@ -147,8 +148,24 @@ def _stack(arrays: Iterable[Float]) -> Float:
     return np.concatenate([*arrays]).astype(np.float32)
 
 
+def _truths(episode: Episode, phrases: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(T, S) what was possible and what was done; without labels a success is done in its last row."""
+    if len(episode.done) == len(episode):
+        return episode.possible, episode.done
+    own = np.array([phrase == episode.skill.phrase for phrase in phrases])
+    last = np.arange(len(episode))[:, None] == len(episode) - 1
+    return np.broadcast_to(own, (len(episode), len(own))), own & last & episode.success
+
+
+def _point(episode: Episode, camera: str) -> Float:
+    """(T, 3) where the goal appears: nowhere when that is not known."""
+    return episode.labels.get(f"{camera}_point", np.zeros((len(episode), 3), np.float32))
+
+
 def _goal_from_hand(episode: Episode) -> Float:
-    """(T, 3) the goal in the base frame, counted from the end effector."""
+    """(T, 3) the goal in the base frame, counted from the end effector; NaN where it is not known."""
+    if "goal" not in episode.labels:
+        return np.full((len(episode), 3), np.nan, np.float32)
     base = np.asarray(episode.observations["base_pose"], np.float64)
     offset = episode.labels["goal"].astype(np.float64) - np.column_stack([base[:, :2], np.zeros(len(base))])
     cos, sin = np.cos(base[:, 2]), np.sin(base[:, 2])
@@ -157,13 +174,13 @@ def _goal_from_hand(episode: Episode) -> Float:
     return (np.stack([x, y, offset[:, 2]], axis=1) - hand).astype(np.float32)
 
 
-def _where(episode: Episode, things: tuple[str, ...]) -> NDArray[np.float16]:
+def _where(episode: Episode, things: tuple[str, ...], views: int) -> NDArray[np.float16]:
     """(T, C, K, 3) where each named thing appears."""
+    if not episode.objects:
+        return np.zeros((len(episode), views, len(things), 3), np.float16)
     cameras, objects = episode.labels["cameras"], episode.labels["objects"]  # (T, C, 13), (T, O, 4)
     length, count = cameras.shape[:2]
     found = np.zeros((length, count, len(things), 3), np.float16)
-    if not episode.objects:
-        return found
     rotation = cameras[:, :, 3:12].reshape(length, count, 3, 3)
     offset = objects[:, None, :, :3] - cameras[:, :, None, :3]  # (T, C, O, 3)
     right, up, back = np.moveaxis(np.einsum("tcoi,tcij->tcoj", offset, rotation), -1, 0)

@@ -9,6 +9,8 @@
     data/demo_0/labels/NAME    (T, ...) what only a simulator knows
     mask/success, mask/failure names of the demonstrations of each kind
 
+Demonstrations that others write need obs, actions and the attributes instruction and verb; all else may be missing.
+
 Why HDF5 and not LeRobot's parquet and video: 64-pixel pictures that a policy learns millimetres from must not go
 through a lossy codec, episodes of varying length with boolean label matrices fit one file a shard, and robomimic's
 readers and those that copied its layout take it as it is (Mandlekar et al. 2021, arXiv:2108.03298).
@@ -138,13 +140,13 @@ def _read(group: Any, phrases: tuple[str, ...], wanted: set[str] | None) -> Epis
     skill = Skill(
         str(attributes["instruction"]),
         str(attributes["verb"]),
-        str(attributes["object"]) or None,
-        str(attributes["place"]) or None,
-        float(attributes["seconds"]),
+        str(attributes.get("object", "")) or None,
+        str(attributes.get("place", "")) or None,
+        float(attributes.get("seconds", 30.0)),
     )
 
     def take(part: str) -> dict[str, Any]:
-        return {name: group[part][name][()] for name in group[part] if wanted is None or name in wanted}
+        return {name: group[part][name][()] for name in group.get(part, ()) if wanted is None or name in wanted}
 
     labels = take("labels")
     masks = {
@@ -153,20 +155,21 @@ def _read(group: Any, phrases: tuple[str, ...], wanted: set[str] | None) -> Epis
         else np.zeros((0, len(phrases)), bool)
         for name in ("possible", "done")
     }
+    actions = group["actions"][()]
     return Episode(
         skill,
-        int(attributes["seed"]),
-        str(attributes["source"]),
-        str(attributes["scene"]),
-        bool(attributes["success"]),
-        bool(attributes["terminated"]),
+        int(attributes.get("seed", 0)),
+        str(attributes.get("source", "experts")),
+        str(attributes.get("scene", "")),
+        bool(attributes.get("success", True)),
+        bool(attributes.get("terminated", True)),
         take("obs"),
-        group["actions"][()],
-        group["executed"][()],
+        actions,
+        group["executed"][()] if "executed" in group else actions,
         masks["possible"],
         masks["done"],
         labels,
-        {place.name: place for place in map(_as_place, json.loads(attributes["places"]))},
+        {place.name: place for place in map(_as_place, json.loads(attributes.get("places", "[]")))},
         phrases,
-        tuple(json.loads(attributes["objects"])),
+        tuple(json.loads(attributes.get("objects", "[]"))),
     )

@@ -95,7 +95,8 @@ def train_policy(
         module = seeded(network, config, job.recipe.seed)
     else:
         begun = checkpoint.load(job.start)
-        scaling, config, module, sentences = begun.scaling, dict(begun.config), begun.network, begun.sentences
+        scaling, config, module = begun.scaling, dict(begun.config), begun.network
+        begun.sentences.embedder, sentences = sentences.embedder, begun.sentences
         network = begun.kind
         module.requires_grad_(True)
     history, chunk = int(module.history), int(module.chunk)  # type: ignore[arg-type]

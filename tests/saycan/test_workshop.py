@@ -20,7 +20,7 @@ from saycan.skills.kitchen import kitchen_library
 from saycan.skills.sentences import wordings
 from saycan.skills.training.loop import read_curve
 from tests.saycan.events import PosingRobot, make_run
-from tests.skills.data.builder import PICK, TEXT, TRASH, make_episode, make_set
+from tests.skills.data.builder import PICK, STIR, TEXT, TRASH, make_episode, make_set, write_by_hand
 
 TINY = '{"stem": 8, "stages": [[8, 1, 2]], "keypoints": 4, "looks": 1, "hidden": 16, "sentence": 8}'
 BRIEF = ("--steps", "3", "--batch", "8")
@@ -76,16 +76,24 @@ def test_data_show_makes_a_contact_sheet(tmp_path: Path) -> None:
     assert missing.exit_code == 2 and "saycan collect nowhere" in missing.output
 
 
-def test_fine_tuning_on_ones_own_demonstrations_is_one_command(tmp_path: Path) -> None:
+def test_fine_tuning_on_ones_own_demonstrations_is_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_set(tmp_path / "data", [make_episode(PICK, 0), make_episode(TRASH, 1)])
     first = saycan("train", "policy", "data", "--out", "first", *BRIEF, "--options", TINY, "--device", "cpu")
     assert first.exit_code == 0, first.output
     assert "checkpoint in first/policy.safetensors; curves in first/curve.png" in first.output
     assert Path("first/curve.png").exists()
 
-    make_set(tmp_path / "own", [make_episode(TRASH, 77, 6)])
+    class Embedder:
+        def embed(self, texts: list[str]) -> np.ndarray:
+            asked.extend(texts)
+            return np.ones((len(texts), TEXT), np.float32)
+
+    asked: list[str] = []
+    monkeypatch.setattr("saycan.train.make_language_model", lambda name: Embedder())
+    write_by_hand(tmp_path / "own" / "mine.hdf5", [make_episode(STIR, 7, 6, skills=(STIR,))])
     tuned = saycan("train", "policy", "own", "--start", "first/policy.safetensors", "--out", "tuned", *BRIEF)
     assert tuned.exit_code == 0, tuned.output
+    assert asked == ["stir the tea"]  # the phrases of the kitchen are in the checkpoint
     one, other = (checkpoint.load(Path(name) / "policy.safetensors") for name in ("first", "tuned"))
     assert other.config == one.config and other.about["rows"] == 6
     pairs = zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from saycan.observation import Observation
@@ -28,6 +29,9 @@ PICK, PLACE, GO, FIND, TRASH = (
 )  # fmt: skip
 UNSEEN = LIBRARY.find("pick up the lime soda")
 """A combination that nothing may be learned from."""
+
+STIR = Skill("stir the tea", "stir", "tea")
+"""Somebody's own skill, with a verb of its own."""
 
 SKILLS = (PICK, PLACE, GO, FIND, TRASH, UNSEEN)
 SIDE, CAMERAS = 16, ("head", "wrist")
@@ -111,6 +115,24 @@ def make_set(folder: Path, episodes: Sequence[Episode], name: str = "shard_00000
     facts = {"env_name": "toy", "phrases": episodes[0].phrases, "every": 3, "distribution": 1, "versions": {}} | about
     write_shard(folder / name, episodes, facts)
     return folder
+
+
+def write_by_hand(path: Path, episodes: Sequence[Episode]) -> Path:
+    """As somebody else would write demonstrations: robomimic's layout, and nothing that only a simulator knows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        data.attrs["total"] = sum(map(len, episodes))
+        data.attrs["env_args"] = "{}"
+        for index, episode in enumerate(episodes):
+            demo = data.create_group(f"demo_{index}")
+            demo.attrs["num_samples"] = len(episode)
+            demo.attrs["instruction"], demo.attrs["verb"] = episode.skill.phrase, episode.skill.verb
+            demo.attrs["object"] = episode.skill.object or ""
+            demo["actions"] = episode.actions
+            for name, array in episode.observations.items():
+                demo[f"obs/{name}"] = array
+    return path
 
 
 def make_sentences(skills: Sequence[Skill] = SKILLS, size: int = TEXT) -> Sentences:

@@ -13,7 +13,8 @@ from saycan.skills.data.frames import flatten, load
 from saycan.skills.data.store import shards
 from saycan.skills.experts.motion import to_base
 from saycan.skills.features import STATE
-from tests.skills.data.builder import GO, PICK, SKILLS, TRASH, make_episode, make_set
+from saycan.skills.training.policy import row_weights
+from tests.skills.data.builder import GO, PICK, SKILLS, STIR, TRASH, make_episode, make_set, write_by_hand
 
 
 def mixed() -> list[Episode]:
@@ -105,6 +106,19 @@ def test_sets_are_read_in_order_filtered_and_limited(tmp_path: Path) -> None:
     assert load(tmp_path, keep=lambda episode: episode.success).seeds.tolist() == [1, 3, 4]
     assert load(tmp_path, limit=1).seeds.tolist() == [1]
     assert load(shards(tmp_path / "b")[0]).seeds.tolist() == [4]
+
+
+def test_what_others_wrote_without_labels_is_read_as_unknown(tmp_path: Path) -> None:
+    episodes = [make_episode(STIR, 1, 3, skills=(STIR,)), make_episode(PICK, 2, 4)]
+    frames = load(write_by_hand(tmp_path / "own.hdf5", episodes))
+    assert frames.skills == (STIR, PICK) and frames.phrases == (STIR.phrase, PICK.phrase)
+    np.testing.assert_array_equal(frames.actions, np.concatenate([episode.actions for episode in episodes]))
+    np.testing.assert_array_equal(frames.images["head"][:3], episodes[0].observations["head_image"])
+    assert np.isnan(frames.goal).all() and not frames.points["head"].any() and frames.where.shape == (7, 2, 0, 3)
+    assert frames.success.tolist() == [True, True] and frames.places == ({}, {})
+    done = np.unpackbits(frames.done, axis=1, count=2)
+    assert np.argwhere(done).tolist() == [[2, 0], [6, 1]]  # each in its last row
+    assert (row_weights(frames) > 0).all()
 
 
 def test_sets_that_do_not_go_together_are_refused(tmp_path: Path) -> None:

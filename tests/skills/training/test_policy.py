@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from saycan.errors import BadInputError
-from saycan.skill import Skill
 from saycan.skills.data.episode import Episode
 from saycan.skills.data.frames import Frames, flatten
 from saycan.skills.policies.network import Inputs
@@ -24,7 +23,7 @@ from saycan.skills.training.policy import (
     row_weights,
     split,
 )
-from tests.skills.data.builder import FIND, GO, PICK, PLACE, SKILLS, SPEC, UNSEEN, make_episode, make_sentences
+from tests.skills.data.builder import FIND, GO, PICK, PLACE, SKILLS, SPEC, STIR, UNSEEN, make_episode, make_sentences
 
 RNG = np.random.default_rng
 
@@ -76,8 +75,7 @@ def test_decisive_rows_count_more_and_rows_on_the_way_less() -> None:
 
 
 def test_a_verb_of_ones_own_is_learned_too() -> None:
-    stir = Skill("stir the tea", "stir", "tea")
-    frames = flatten([make_episode(stir, skills=(*SKILLS, stir))])
+    frames = flatten([make_episode(STIR, skills=(*SKILLS, STIR))])
     assert row_weights(frames).sum() == pytest.approx(1) and (row_weights(frames) > 0).all()
 
 
