@@ -3,9 +3,9 @@
 Value, by temporal differences from a sparse reward (MT-Opt, Kalashnikov et al. 2021, arXiv:2104.08212, without a
 maximum over actions: the value is that of the very policy that acted):
 
-    V(s, phrase) <- r                        at the end: 1 for success, 0 for failure
-    V(s, phrase) <- V'(s', phrase)           before it, undiscounted, V' the moving average of V
-    V(s, phrase) <- 0                        for phrases whose precondition does not hold in s
+    V(s, phrase) <- r                        before s' in which the skill is over: 1 for success, 0 for failure
+    V(s, phrase) <- V'(s', phrase)           before any other s', undiscounted, V' the moving average of V
+    V(s, phrase) <- 0                        for phrases whose precondition does not hold in s, done ones among them
 
 or by regression on the outcome of the whole episode (Monte Carlo), the baseline. Only episodes in which the policy
 acted alone speak about it; preconditions and deeds are learned from every row.
@@ -223,10 +223,11 @@ class ValueLearner:
             following = np.minimum(rows + 1, frames.end[rows])
             after = batches.questions(following, phrases[:, :1], rng)
             ahead = self.target.ask(self.target.look(after.images, after.body), after.text, after.place)
-            last = torch.from_numpy(rows == frames.end[rows])
-            outcome = torch.where(last, outcome, ahead.value[:, 0].sigmoid())
-        own = torch.from_numpy(mine)
-        # Attempts count as they went, also where the precondition is lost on the way, as when a thing was dropped.
+            # An attempt is over where it ends, and where the skill is none to begin any more: done, or dropped.
+            over = torch.from_numpy(rows + 1 > frames.end[rows]) | (after.possible[:, 0] == 0)
+            outcome = torch.where(over, outcome, ahead.value[:, 0].sigmoid())
+        # From there on the phrase is as impossible as anywhere else, or what is done would look worth doing.
+        own = torch.from_numpy(mine) & (asked.possible[:, 0] > 0)
         target[:, 0] = torch.where(own, outcome, target[:, 0])
         known[:, 0] = torch.where(own, torch.ones_like(outcome), known[:, 0])
         known[:, 0] *= 4.0
@@ -321,6 +322,7 @@ def own_values(
     rows = batches.rows[batches.of_policy[batches.rows]]
     if starts:
         rows = rows[np.searchsorted(frames.episode, frames.episode[rows]) == rows]
+    rows = rows[frames.holds(frames.possible, rows, batches.own[rows])]
     rng = np.random.default_rng(2)
     logits = []
     with torch.inference_mode():

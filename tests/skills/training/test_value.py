@@ -63,16 +63,18 @@ def made() -> ValueBatches:
     return toy()
 
 
-def targets(success: bool, method: Any, source: str = "learned") -> tuple[Any, Any, torch.Tensor, Frames]:
-    """Of an attempt of two rows: target and known, (2, 1 + others), and what the moving average says of row 1."""
-    frames = flatten([make_episode(PICK, 3, 2, source, success)])
+def targets(
+    success: bool, method: Any, source: str = "learned", length: int = 2
+) -> tuple[Any, Any, torch.Tensor, Frames]:
+    """Of an attempt: target and known, (length, 1 + others), and what the moving average says of row 1."""
+    frames = flatten([make_episode(PICK, 3, length, source, success)])
     two = batches(frames)
     net = network()
     learner = ValueLearner(two, net, method)
     with torch.no_grad():
         for weight in net.parameters():  # the network has moved on since
             weight.add_(0.3)
-    rows, phrases = np.arange(2), np.tile([OWN, OWN, *OTHERS], (2, 1))
+    rows, phrases = np.arange(length), np.tile([OWN, OWN, *OTHERS], (length, 1))
     asked = two.questions(rows, phrases, RNG(0))
     with torch.no_grad():
         target, known = learner._targets(rows, phrases, asked, RNG(0))
@@ -82,18 +84,24 @@ def targets(success: bool, method: Any, source: str = "learned") -> tuple[Any, A
 
 
 @pytest.mark.parametrize("success", [True, False])
-def test_temporal_differences_take_the_outcome_last_and_the_moving_averages_value_before(success: bool) -> None:
-    target, known, ahead, _ = targets(success, "td")
+def test_temporal_differences_take_the_outcome_at_the_end_and_the_moving_averages_value_before(success: bool) -> None:
+    target, known, ahead, frames = targets(success, "td", length=3)
+    over = [not frames.holds(frames.possible, np.array([row]), np.array([OWN]))[0] for row in range(3)]
+    assert over == [False, False, success]  # what is held cannot be picked up any more
     assert float(target[0, 0]) == pytest.approx(float(ahead), abs=1e-6)
     assert float(ahead) not in (0.0, 1.0)
-    assert float(target[1, 0]) == float(success)
+    if success:
+        assert float(target[1, 0]) == 1.0 and float(target[2, 0]) == 0.0
+    else:
+        assert float(target[1, 0]) not in (0.0, 1.0) and float(target[2, 0]) == 0.0
     assert (known[:, 0] > 0).all()
 
 
 @pytest.mark.parametrize("success", [True, False])
 def test_monte_carlo_takes_the_outcome_everywhere(success: bool) -> None:
-    target, _, _, _ = targets(success, "mc")
-    assert target[:, 0].tolist() == [float(success)] * 2
+    target, _, _, frames = targets(success, "mc")
+    able = frames.holds(frames.possible, np.arange(2), np.array([OWN, OWN]))
+    assert target[:, 0].tolist() == [float(success and possible) for possible in able]
 
 
 def test_what_is_impossible_is_worth_nothing_and_nothing_is_known_of_the_rest() -> None:
@@ -203,7 +211,7 @@ def test_the_policys_own_values_at_its_starts(made: ValueBatches) -> None:
     logits, outcome = own_values(network(), made)
     assert outcome.tolist() == [seed % 2 == 0 for seed in range(12)]
     every, outcomes = own_values(network(), made, starts=False)
-    assert len(every) == len(outcomes) == 36
+    assert len(every) == len(outcomes) == 30  # the last row of a success is none to begin with
     np.testing.assert_allclose(every[::3], logits, atol=1e-5)
     assert outcomes.tolist() == np.repeat(outcome, 3).tolist()
 
