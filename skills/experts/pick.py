@@ -11,6 +11,13 @@ from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before
 
 LIFTED = 0.18  # m over the surface at which the hand with the thing ends the skill
 YAW_LEVER = 0.08  # m; a yaw error of one radian counts as this much of a position error
+CLOSE_SIDEWAYS, CLOSE_HEIGHT = (0.020, 0.026), (0.018, 0.024)
+"""m from a grasp within which the fingers close, wholly at the first and not at all beyond the second.
+
+Far wider than where the hand is led to: who learns from this aims a few millimetres beside it, comes to rest there, and
+would wait for ever for the very spot. Once the fingers are down around a thing, they may as well close.
+"""
+
 UPRIGHT = 0.95  # cosine of the tilt up to which a thing counts as standing
 
 
@@ -104,5 +111,5 @@ def reach(state: PrivilegedState, grasp: Vector, yaw: float, period: float, safe
     turn = wrap(yaw - state.ee_yaw, period)
     sideways = float(np.hypot(np.linalg.norm(gap[:2]), YAW_LEVER * turn))
     height = smoothstep(sideways, 0.008, 0.035) * max(safe - float(grasp[2]), 0.0)
-    gripper = smoothstep(float(np.hypot(sideways, gap[2])), 0.008, 0.02)
+    gripper = max(smoothstep(sideways, *CLOSE_SIDEWAYS), smoothstep(abs(float(gap[2])), *CLOSE_HEIGHT))
     return grasp + np.array([0.0, 0.0, height]), gripper

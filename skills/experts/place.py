@@ -24,6 +24,12 @@ CLEARANCE = 0.15  # m between the middles of what stands there and of what is pu
 SPOTS_ACROSS = np.array([0.0, 0.16, -0.16, 0.32, -0.32])
 SPOTS_DEEP = np.array([0.0, -0.08, 0.08])
 DROP_HEIGHT = {"bin": 0.05, "drawer": 0.03}  # m over the bin's rim or the drawer's floor, at which a thing is let go
+RELEASE = {"surface": (0.012, 0.04), "tray": (0.012, 0.04), "bin": (0.05, 0.06), "drawer": (0.03, 0.05)}
+"""Kind of place to height over rest and distance from the spot, m, within which a thing is let go.
+
+Wider than where the hand is led to, for the same reason as in `saycan.skills.experts.pick`.
+"""
+
 RISEN = 0.06  # m that the open hand rises over what it has put down
 LOST = 0.2  # m; what is lower has fallen to the floor
 
@@ -46,7 +52,8 @@ def place(state: PrivilegedState, name: str, where: str) -> Target:
     sideways = float(np.linalg.norm(spot - held.position[:2]))
     goal[2] += smoothstep(sideways, 0.012, 0.05) * max(safe - float(goal[2]), 0.0)
     gap = bottom_of(held) - rest
-    gripper = smoothstep(float(np.hypot(gap, 0.3 * sideways)), 0.010, 0.005)
+    low, near = RELEASE[spot_place.kind]
+    gripper = smoothstep(gap, low + 0.004, low) * smoothstep(sideways, near + 0.01, near)
     return Target(goal, gripper=gripper, base=base_before(spot_place, spot), ee_step=0.025, goal=end)
 
 
