@@ -94,6 +94,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     save_file(tensors, unfinished, metadata)
+    unfinished.chmod(0o644)  # a shipped file is read by whoever installs it
     unfinished.replace(path)
 
 
