@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ class CausalNetwork:
     def __init__(self, model: Any, device: str) -> None:
         install(model)
         self.body, self._device, self.dtype = model.base_model, device, model.dtype
+        # transformers 5.24 renames the argument, and warns about the old name.
+        takes = inspect.signature(self.body.forward).parameters
+        self._cache_argument = "cache" if "cache" in takes else "past_key_values"
         self.config = model.config.get_text_config()
         self._kinds = set(getattr(self.config, "layer_types", None) or ())
         self._window: int | None = getattr(self.config, "sliding_window", None)
@@ -108,8 +112,8 @@ class CausalNetwork:
                 input_ids=ids,
                 position_ids=torch.as_tensor(positions, device=self._device)[None],
                 attention_mask=mask,
-                past_key_values=self._cache,
                 use_cache=True,
+                **{self._cache_argument: self._cache},
             )
         return output.last_hidden_state[0]  # type: ignore[no-any-return]
 
