@@ -149,8 +149,6 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
         if not file:
             raise BadInputError(f"{name!r} needs a file after the colon, as in 'learned:out/policy.safetensors'")
         name, options = kind, {"file": file, **options}
-    if name == "learned":
-        _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
     return cast(Policy, _part("policy", name, POLICIES, driver, options))
 
 

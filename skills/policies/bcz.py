@@ -23,11 +23,12 @@ from torch.nn import functional
 
 from saycan.action import ACTION_SIZE
 from saycan.skills.features import STATE
+from saycan.skills.pointing import coordinates, log_softmax, pointing_loss
 from saycan.skills.policies.film import FiLM
 from saycan.skills.policies.network import Inputs, Targets
 
-GRIPPER, TERMINATE = 6, 10
-"""Places in an action vector."""
+TERMINATE = 10
+"""Its place in an action vector."""
 
 WEIGHTS = (1.0, 1.0, 1.0, 0.5, 0.5, 1.0, 0.5, 1.0, 1.0, 1.0)
 """Of the Huber loss of each channel but terminate: end effector 6, gripper, base 3."""
@@ -97,7 +98,7 @@ class Eye(nn.Module):
         n, height, width = x.shape[0], x.shape[2], x.shape[3]
         logits = self.attention(x).flatten(2)  # (N, K, h w)
         weights = logits.softmax(dim=-1)
-        grid = _grid(height, width, x)
+        grid = coordinates(height, width, x)
         points = weights @ grid  # (N, K, 2)
         peak = weights.amax(dim=-1)  # (N, K): how sure
         seen = weights[:, : self.looks] @ x.flatten(2).transpose(1, 2)  # (N, looks, channels)
@@ -197,7 +198,8 @@ class BCZ(nn.Module):
         }  # fmt: skip
         if targets.points and logits:
             losses["pointing"] = POINTING * sum(
-                (pointing_loss(logits[name], point) for name, point in targets.points.items()), raw.new_zeros(())
+                (pointing_loss(log_softmax(logits[name]), point) for name, point in targets.points.items()),
+                raw.new_zeros(()),
             )
         if targets.goal is not None:
             known = targets.goal.isfinite().all(dim=1).float()
@@ -211,23 +213,5 @@ class BCZ(nn.Module):
         return torch.cat([raw[..., :TERMINATE].clamp(-1, 1), torch.tanh(raw[..., TERMINATE:] / 2)], dim=-1)
 
 
-def pointing_loss(logits: Tensor, point: Tensor) -> Tensor:
-    """Cross-entropy of an attention map (B, h, w) towards a point (B, 3), shared by the four cells around it."""
-    _, height, width = logits.shape
-    x, y = (point[:, 0] + 1) / 2 * width - 0.5, (point[:, 1] + 1) / 2 * height - 0.5
-    columns = (1 - (torch.arange(width, device=x.device) - x[:, None]).abs()).clamp(min=0)  # (B, w)
-    rows = (1 - (torch.arange(height, device=y.device) - y[:, None]).abs()).clamp(min=0)
-    target = (rows[:, :, None] * columns[:, None, :]).flatten(1)
-    target = target / target.sum(dim=1, keepdim=True).clamp(min=1e-6)
-    return _mean(-(target * logits.flatten(1).log_softmax(dim=1)).sum(dim=1), point[:, 2])
-
-
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp(min=1)
-
-
-def _grid(height: int, width: int, like: Tensor) -> Tensor:
-    """(h w, 2) x and y of the cells' middles in [-1, 1]."""
-    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
-    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
-    return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).reshape(-1, 2)

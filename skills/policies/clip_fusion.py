@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saycan.action import ACTION_SIZE
+from saycan.skills.pointing import coordinates, pointing_loss
 from saycan.skills.policies.clip.towers import Clip, build_vision
 from saycan.skills.policies.network import Inputs, Targets
-from saycan.skills.policies.pointing import coordinates, pointing_loss
 
 _SWITCHES = [6, 10]  # gripper and terminate in an action: one thing or the other, rarely between
 _MOTIONS = [i for i in range(ACTION_SIZE) if i not in _SWITCHES]
@@ -86,7 +86,7 @@ class ClipFusion(nn.Module):
         )
         self.fusion = nn.TransformerDecoder(layer, layers, norm=nn.LayerNorm(width))
         self.decoder = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, ACTION_SIZE))
-        self.goal = nn.Linear(width, 5)  # (x, y, z) m, then cos and sin of twice the yaw
+        self.goal = nn.Linear(width, 3)  # (x, y, z) m
 
     @classmethod
     def small(cls, cameras: Sequence[str], text: int, state: int, **changes: Any) -> Self:
@@ -151,7 +151,7 @@ class ClipFusion(nn.Module):
         """What is minimised.
 
         "action" is the Huber loss of the motions; "switches" the cross-entropy of gripper and terminate, whose tanh is
-        that of a probability, 2 p - 1; "pointing", "goal" and "aligned" where the targets carry them.
+        that of a probability, 2 p - 1; "pointing" and "goal" where the targets carry them.
         """
         raw, asked, maps = self._fuse(inputs)
         mask, wanted = targets.mask, targets.actions
@@ -171,9 +171,9 @@ class ClipFusion(nn.Module):
             found["pointing"] = self.weights["pointing"] * torch.stack(seen).sum()
         place = self.goal(asked[:, 0]).float()
         if self.weights["goal"] and targets.goal is not None:
-            found["goal"] = self.weights["goal"] * functional.l1_loss(place[:, :3], targets.goal)
-        if self.weights["goal"] and targets.aligned is not None:
-            found["aligned"] = 0.1 * self.weights["goal"] * functional.l1_loss(place[:, 3:], targets.aligned)
+            known = targets.goal.isfinite().all(dim=1).float()  # driving has no goal
+            error = functional.l1_loss(place, targets.goal.nan_to_num(), reduction="none").mean(-1)
+            found["goal"] = self.weights["goal"] * (error * known).sum() / known.sum().clamp(min=1)
         return found
 
     def actions(self, inputs: Inputs) -> Tensor:

@@ -40,15 +40,13 @@ class Targets:
         points: Camera name to (B, 3) float32: where the goal of the skill appears in the newest image, as (x, y) in
             [-1, 1] from left to right and top to bottom, and whether it lies in the picture (1 or 0). For auxiliary
             losses; labels that only a simulator has.
-        goal: (B, 3) float32, the same goal from the end effector, in the base frame, m.
-        aligned: (B, 2) float32, cos and sin of twice the yaw by which the gripper has still to turn.
+        goal: (B, 3) float32, the same goal from the end effector, in the base frame, m; NaN where there is none.
     """
 
     actions: Tensor
     mask: Tensor
     points: Mapping[str, Tensor] = field(default_factory=dict)
     goal: Tensor | None = None
-    aligned: Tensor | None = None
 
 
 class PolicyNetwork(Protocol):

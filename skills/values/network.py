@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saycan.skills.features import BODY, PLACE
+from saycan.skills.pointing import coordinates, log_softmax
+from saycan.skills.pointing import pointing_loss as one_camera
 
 ANSWERS = ("value", "possible", "done")
 
@@ -114,7 +116,7 @@ class ValueNetwork(nn.Module):
             x = self.eyes[name](pixels)
             pooled += [x.mean(dim=(2, 3)), x.amax(dim=(2, 3))]
             height, width = x.shape[2:]
-            grid = _grid(height, width, x).expand(len(x), -1, -1)
+            grid = coordinates(height, width, x).expand(len(x), -1, -1)
             tokens.append(torch.cat([x.flatten(2).transpose(1, 2), grid], dim=2))
             counts.append(height * width)
         everything = torch.cat(tokens, dim=1)
@@ -155,20 +157,16 @@ def pointing_loss(attention: Tensor, where: Tensor, counts: Sequence[int]) -> Te
         where: (B, S, C, 3) for each camera x, y in [-1, 1] and whether it is in the picture.
         counts: Tokens of each camera.
     """
-    total, seen, start = attention.new_zeros(()), attention.new_zeros(()), 0
+    losses, weights, start = [], [], 0
     for index, tokens in enumerate(counts):
         side = round(tokens**0.5)
-        logits = attention[:, :, 0, start : start + tokens].flatten(0, 1)
-        point = where[:, :, index].flatten(0, 1)
-        x, y = (point[:, 0] + 1) / 2 * side - 0.5, (point[:, 1] + 1) / 2 * side - 0.5
-        cells = torch.arange(side, device=x.device)
-        columns, rows = (1 - (cells - x[:, None]).abs()).clamp(min=0), (1 - (cells - y[:, None]).abs()).clamp(min=0)
-        target = (rows[:, :, None] * columns[:, None, :]).flatten(1)
-        target = target / target.sum(dim=1, keepdim=True).clamp(min=1e-6)
-        loss = -(target * logits.log_softmax(dim=1)).sum(dim=1)
-        total, seen = total + (loss * point[:, 2]).sum(), seen + point[:, 2].sum()
+        logits = attention[:, :, 0, start : start + tokens].reshape(-1, side, side)
+        points = where[:, :, index].flatten(0, 1)
+        losses.append(one_camera(log_softmax(logits), points))
+        weights.append(points[:, 2].sum())
         start += tokens
-    return total / seen.clamp(min=1)
+    weight = torch.stack(weights)
+    return (torch.stack(losses) * weight).sum() / weight.sum().clamp(min=1)
 
 
 def binary_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -195,10 +193,3 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(x + self.inner(x))
-
-
-def _grid(height: int, width: int, like: Tensor) -> Tensor:
-    """(h w, 2) x and y of the cells' middles in [-1, 1]."""
-    y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1
-    x = (torch.arange(width, device=like.device, dtype=like.dtype) + 0.5) * (2 / width) - 1
-    return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).reshape(-1, 2)

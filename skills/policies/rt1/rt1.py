@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from saycan.action import ACTION_SIZE
 from saycan.errors import BadInputError
+from saycan.skills.pointing import pointing_loss
 from saycan.skills.policies.network import Inputs, Targets
-from saycan.skills.policies.pointing import pointing_loss
 from saycan.skills.policies.rt1.bins import BINS, around, from_bins
 from saycan.skills.policies.rt1.token_learner import TokenLearner
 from saycan.skills.policies.rt1.tokenizer import FilmEfficientNet, build_tokenizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from saycan.skills.policies.pointing import coordinates
+from saycan.skills.pointing import coordinates
 
 
 class TokenLearner(nn.Module):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from saycan.skills.features import STATE as STATE_SIZE
-from saycan.skills.policies.bcz import BCZ, HUBER, WEIGHTS, Block, Eye, pointing_loss
+from saycan.skills.policies.bcz import BCZ, HUBER, WEIGHTS, Block, Eye
 from saycan.skills.policies.film import FiLM
 from saycan.skills.policies.network import Inputs
 from tests.skills.policies.batches import CAMERAS, STATE, TEXT, batch, overfit
@@ -97,27 +97,6 @@ def test_keypoints_are_where_the_attention_is() -> None:
     assert features[0, 4:6].tolist() == pytest.approx([1, 1])
     assert features.shape[1] == eye.size == 2 * 3 + 8
     assert torch.equal(first, logits[:, 0])
-
-
-def test_pointing_is_cheapest_at_the_true_cell() -> None:
-    for x, y in ((0.75, -0.25), (-0.75, 0.75)):
-        losses = torch.zeros(4, 4)
-        for row in range(4):
-            for column in range(4):
-                logits = torch.zeros(1, 4, 4)
-                logits[0, row, column] = 5.0
-                losses[row, column] = pointing_loss(logits, torch.tensor([[x, y, 1.0]]))
-        assert divmod(int(losses.argmin()), 4) == (int((y + 1) * 2), int((x + 1) * 2))
-
-
-def test_pointing_at_what_is_out_of_the_picture_costs_nothing() -> None:
-    logits, point = torch.randn(2, 4, 4), torch.tensor([[0.1, 0.2, 1.0], [0.9, 0.9, 0.0]])
-    assert torch.isclose(pointing_loss(logits, point), pointing_loss(logits[:1], point[:1]))
-    assert pointing_loss(logits, point * torch.tensor([1.0, 1.0, 0.0])) == 0
-    corner = torch.tensor([[-1.0, 1.0, 1.0]])  # on the very edge it belongs to the cell in the corner
-    sure = torch.full((1, 4, 4), -30.0)
-    sure[0, 3, 0] = 0.0
-    assert pointing_loss(sure, corner) < 1e-5
 
 
 def raw(network: BCZ, value: torch.Tensor) -> None:

@@ -91,9 +91,19 @@ def test_sentence_images_steps_and_proprioception_all_count() -> None:
 def test_auxiliary_losses_are_there_only_with_their_labels() -> None:
     network = tiny()
     inputs, targets = batch(2, side=32)
-    full = replace(targets, aligned=torch.randn(2, 2))
-    assert set(network.losses(inputs, full)) == {"action", "switches", "pointing", "goal", "aligned"}
+    assert set(network.losses(inputs, targets)) == {"action", "switches", "pointing", "goal"}
     assert set(network.losses(inputs, replace(targets, points={}, goal=None))) == {"action", "switches"}
+
+
+def test_a_row_without_a_goal_teaches_nothing_about_goals() -> None:
+    network = tiny().eval()
+    inputs, targets = batch(2, side=32)
+    assert targets.goal is not None
+    none = network.losses(inputs, replace(targets, goal=targets.goal * float("nan")))["goal"]
+    some = targets.goal.clone()
+    some[1] = float("nan")
+    alone = network.losses(inputs, replace(targets, goal=some))["goal"]
+    assert none == 0 and torch.isfinite(alone) and alone > 0
 
 
 def test_what_is_commanded_while_terminating_does_not_count() -> None:

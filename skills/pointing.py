@@ -26,6 +26,11 @@ def pointing_loss(logarithms: Tensor, points: Tensor) -> Tensor:
     return (entropy * visible).sum() / visible.sum().clamp(min=1)
 
 
+def log_softmax(logits: Tensor) -> Tensor:
+    """(B, H, W) logits to logarithms of weights that sum to one over H and W."""
+    return logits.flatten(1).log_softmax(dim=1).view_as(logits)
+
+
 def coordinates(height: int, width: int, like: Tensor) -> Tensor:
     """(H W, 2): (x, y) in [-1, 1] of the middles of a grid's cells, row by row, of the device and dtype of `like`."""
     y = (torch.arange(height, device=like.device, dtype=like.dtype) + 0.5) * (2 / height) - 1

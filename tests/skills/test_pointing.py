@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from saycan.skills.policies.pointing import pointing_loss
+from saycan.skills.pointing import log_softmax, pointing_loss
 
 
 def test_the_loss_is_least_where_the_map_lies_on_the_point() -> None:
@@ -28,3 +28,9 @@ def test_goals_outside_the_picture_do_not_count() -> None:
     points = torch.tensor([[0.1, 0.2, 1.0], [0.9, 0.9, 0.0]])
     assert torch.isclose(pointing_loss(maps, points), pointing_loss(maps[:1], points[:1]))
     assert pointing_loss(maps, points * torch.tensor([1.0, 1.0, 0.0])) == 0
+
+
+def test_on_the_very_edge_it_belongs_to_the_cell_in_the_corner() -> None:
+    sure = torch.full((1, 4, 4), -30.0)
+    sure[0, 3, 0] = 0.0
+    assert pointing_loss(log_softmax(sure), torch.tensor([[-1.0, 1.0, 1.0]])) < 1e-5
