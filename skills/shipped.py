@@ -17,6 +17,7 @@ from saycan.robot import Robot, RobotSpec
 from saycan.skills import checkpoint
 from saycan.skills.learned import LearnedSkills
 from saycan.skills.policies.learned import LearnedPolicy
+from saycan.skills.policies.stall import Stall
 from saycan.skills.values.learned import LearnedDetector, LearnedValues
 from saycan.skills.values.perception import Perception
 from saycan.skills.values.sightings import Sightings
@@ -55,7 +56,7 @@ class Learned:
         _require(file)
         places = self.spec.places
         perception = self.perception if self.values_file.exists() else None
-        return LearnedSkills(LearnedPolicy(self._load(file), places), places, perception, self.sightings)
+        return LearnedSkills(LearnedPolicy(self._load(file), places, stall=Stall()), places, perception, self.sightings)
 
     def values(self) -> LearnedValues:
         """Can."""

@@ -18,8 +18,8 @@ from saycan.skills.data.rollout import Turns, roll_out
 from saycan.skills.kitchen import held_out
 
 SHARES: Mapping[str, float] = {
-    "pick up": 0.36, "place": 0.15, "put down": 0.07, "wipe": 0.18, "trash": 0.05, "bring": 0.05, "open": 0.06,
-    "close": 0.06, "go to": 0.01, "find": 0.01,
+    "pick up": 0.34, "place": 0.14, "put down": 0.07, "wipe": 0.23, "trash": 0.05, "bring": 0.05, "open": 0.05,
+    "close": 0.05, "go to": 0.01, "find": 0.01,
 }  # fmt: skip
 """Verb to the share of the scenes that begin with it: the harder, the more."""
 

@@ -11,7 +11,7 @@ from saycan.skills.experts.drive import drive
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, smoothstep
 from saycan.skills.experts.pick import reach
 
-LEAD = 0.025  # m that the hand aims ahead of the handle while it pulls or pushes
+LEAD = 0.04  # m that the hand aims ahead of the handle while it pulls or pushes
 GRIPPED = 0.30  # opening below which the fingers have the bar
 OPEN, SHUT = 0.94, 0.03  # share of the travel at which the handle is let go
 

@@ -18,6 +18,10 @@ Far wider than where the hand is led to: who learns from this aims a few millime
 would wait for ever for the very spot. Once the fingers are down around a thing, they may as well close.
 """
 
+BELOW_TOP = 0.045
+"""m below the top of a thing at which the middle of the pads takes it, at most: who takes it two centimetres higher by
+mistake still has it."""
+
 UPRIGHT = 0.95  # cosine of the tilt up to which a thing counts as standing
 
 
@@ -65,11 +69,11 @@ def nearest(state: PrivilegedState, name: str) -> ObjectState | None:
 
 
 def grasp_of(thing: ObjectState) -> Grasp:
-    """From above, near the top but never below the middle; of a thing that has toppled, across its narrower side."""
+    """From above, in the upper half; of a thing that has toppled, across its narrower side."""
     axes = axes_of(thing)
     vertical = int(np.argmax(np.abs(axes[2])))
     height = float(np.abs(axes[2]) @ thing.size)
-    below_top = min(0.03, 0.36 * height)
+    below_top = min(BELOW_TOP, 0.42 * height)
     point = np.asarray(thing.position + np.array([0.0, 0.0, max(0.5 * height - below_top, 0.0)]))
     if vertical == 2 and abs(axes[2, 2]) > UPRIGHT:
         return Grasp(point, thing.yaw + thing.grasp_yaw, thing.grasp_period, float(thing.size[:2].min()))

@@ -21,14 +21,19 @@ from saycan.skills.experts.motion import (
 from saycan.skills.experts.pick import bottom_of
 
 CLEARANCE = 0.15  # m between the middles of what stands there and of what is put there: room for the open hand
-SPOTS_ACROSS = np.array([0.0, 0.16, -0.16, 0.32, -0.32])
-SPOTS_DEEP = np.array([0.0, -0.08, 0.08])
+ACROSS, DEEP, STEP = 0.34, 0.08, 0.02
+"""m from the middle of a place within which things are put down, and between the spots that are considered."""
+
 DROP_HEIGHT = {"bin": 0.05, "drawer": 0.03}  # m over the bin's rim or the drawer's floor, at which a thing is let go
 RELEASE = {"surface": (0.012, 0.04), "tray": (0.012, 0.04), "bin": (0.05, 0.06), "drawer": (0.03, 0.05)}
 """Kind of place to height over rest and distance from the spot, m, within which a thing is let go.
 
 Wider than where the hand is led to, for the same reason as in `saycan.skills.experts.pick`.
 """
+
+PRESS = 0.012
+"""m below its resting height to which a thing is lowered, so that it touches: who learns from this errs, and what is
+left hanging over the counter is never let go."""
 
 RISEN = 0.06  # m that the open hand rises over what it has put down
 LOST = 0.2  # m; what is lower has fallen to the floor
@@ -51,6 +56,8 @@ def place(state: PrivilegedState, name: str, where: str) -> Target:
     goal = np.array([*(spot - held.position[:2] + state.ee_position[:2]), rest + below])
     sideways = float(np.linalg.norm(spot - held.position[:2]))
     goal[2] += smoothstep(sideways, 0.012, 0.05) * max(safe - float(goal[2]), 0.0)
+    if spot_place.kind in ("surface", "tray"):
+        goal[2] -= PRESS
     gap = bottom_of(held) - rest
     low, near = RELEASE[spot_place.kind]
     gripper = smoothstep(gap, low + 0.004, low) * smoothstep(sideways, near + 0.01, near)
@@ -66,9 +73,9 @@ def put_down(state: PrivilegedState, name: str) -> Target:
 
 
 def free_spot(state: PrivilegedState, where: Place, held: ObjectState) -> Vector:
-    """(2,) the free spot nearest to the middle of a place, in the map frame; the emptiest one when all are taken.
+    """(2,) the free spot nearest to what is held, in the map frame; the emptiest one when all are taken.
 
-    It depends on what stands there and not on the hand, so it does not change on the way.
+    From elsewhere it is the one nearest to the middle. The nearest spot stays the nearest while the thing moves there.
     """
     if where.kind in ("bin", "drawer"):
         return np.asarray(where.center[:2])
@@ -76,15 +83,22 @@ def free_spot(state: PrivilegedState, where: Place, held: ObjectState) -> Vector
     taken += [
         across_and_deep(where, cell) for spill in state.spills if spill.place == where.name for cell in spill.cells
     ]
-    spots = [
-        np.array([across, deep])
-        for across in SPOTS_ACROSS[np.abs(SPOTS_ACROSS) < where.half_size[0] - 0.1]
-        for deep in SPOTS_DEEP
-    ]
-    room = [min((float(np.linalg.norm(spot - other)) for other in taken), default=np.inf) for spot in spots]
-    best = next((spot for spot, free in zip(spots, room, strict=True) if free >= CLEARANCE), None)
-    spot = spots[int(np.argmax(room))] if best is None else best
-    return from_across_and_deep(where, *spot)
+    reach = min(ACROSS, max(float(where.half_size[0]) - 0.1, 0.0))
+    across, deep = np.meshgrid(_steps(reach), _steps(DEEP))
+    spots = np.stack([across.ravel(), deep.ravel()], axis=1)
+    room = np.full(len(spots), np.inf)
+    for other in taken:
+        room = np.minimum(room, np.linalg.norm(spots - other, axis=1))
+    here = across_and_deep(where, held.position) if state.robot_place == where.name else np.zeros(2)
+    free = room >= CLEARANCE
+    cost = np.where(free, np.linalg.norm(spots - here, axis=1), np.inf) if free.any() else -room
+    return from_across_and_deep(where, *spots[int(np.argmin(cost))])
+
+
+def _steps(reach: float) -> Vector:
+    """Every `STEP` from -reach to reach, 0 among them."""
+    count = int(reach / STEP + 1e-9)
+    return np.arange(-count, count + 1) * STEP
 
 
 def _stands(thing: ObjectState, where: Place, held: ObjectState) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,7 @@ from saycan.place import Place
 from saycan.skill import Skill
 from saycan.skills.checkpoint import Checkpoint
 from saycan.skills.features import observation_rows, state_features
-
-STILL = 0.003
-"""m and rad a period, hand and base together, below which a robot stands still."""
+from saycan.skills.policies.stall import Stall
 
 
 class LearnedPolicy:
@@ -28,8 +27,7 @@ class LearnedPolicy:
         places: The robot's map (`RobotSpec.places`); without one, skills that drive cannot be done.
         stride: Periods between two observations of the history; as in the data that it was trained on.
         execute: How many actions of a chunk are carried out before the next look; at most the network's chunk.
-        patience: Periods without any movement after which it says that it has ended: a function of what is seen does
-            not move again where it has come to rest.
+        stall: What is done where it comes to rest; None leaves it standing there.
     """
 
     def __init__(
@@ -38,7 +36,7 @@ class LearnedPolicy:
         places: Mapping[str, Place],
         stride: int | None = None,
         execute: int = 1,
-        patience: int = 30,
+        stall: Stall | None = None,
     ) -> None:
         self._checkpoint, self._places = checkpoint, places
         self._network = checkpoint.network
@@ -47,14 +45,16 @@ class LearnedPolicy:
         self._execute = min(execute, int(getattr(self._network, "chunk", 1)))
         self._seen: deque[Observation] = deque(maxlen=(self._history - 1) * self._stride + 1)
         self._waiting: deque[NDArray[np.float64]] = deque()
-        self._patience, self._still = patience, 0
+        self._stall = stall
+        self._binary = bool(checkpoint.about.get("binary gripper", False))
         self.name = f"learned policy ({checkpoint.kind})"
 
     def reset(self, skill: Skill) -> None:
         """Forget the last episode. Raises MissingPartError for a phrase that cannot be embedded."""
         self._seen.clear()
         self._waiting.clear()
-        self._still = 0
+        if self._stall is not None:
+            self._stall.reset()
         self._checkpoint.sentences.embed([skill.phrase])
 
     def act(self, observation: Observation, skill: Skill) -> Action:
@@ -63,11 +63,14 @@ class LearnedPolicy:
         if not self._waiting:
             self._waiting.extend(self._infer(skill)[: self._execute])
         action = Action.from_vector(self._waiting.popleft())
-        moving = np.linalg.norm(action.ee_delta) + np.linalg.norm(action.base_delta) > STILL
-        self._still = 0 if moving else self._still + 1
-        if self._still > self._patience:
-            return Action(gripper=action.gripper, terminate=True)
-        return action
+        if self._binary and not action.terminate:
+            action = replace(action, gripper=1.0 if action.gripper > 0.5 else 0.0)
+        if self._stall is None or action.terminate:
+            return action
+        nudge = self._stall.nudge(observation)
+        if self._stall.over:
+            return replace(action, terminate=True)
+        return action if nudge is None else replace(action, ee_delta=np.concatenate([nudge, action.ee_delta[3:]]))
 
     def _infer(self, skill: Skill) -> NDArray[np.float64]:
         """(C, 11) actions from now on."""

@@ -114,7 +114,7 @@ def train_policy(
     trained = train(
         module, losses, job.recipe, job.folder, evaluate=evaluate, report=report, minutes=job.minutes, device=device
     )
-    about = facts(job, frames) | {"stride": stride(job.data)}
+    about = facts(job, frames) | {"stride": stride(job.data), "binary gripper": binary(frames)}
     path = job.folder / "policy.safetensors"
     checkpoint.save(path, Checkpoint(network, config, trained, scaling, sentences, about))
     return path
@@ -193,6 +193,12 @@ def seeded(network: str, config: Mapping[str, Any], seed: int) -> nn.Module:
 def stride(folders: Sequence[Path]) -> int:
     """Periods between two rows of the data; 1 where the data do not say."""
     return int(about_shard(shards(folders[0])[0]).get("every", 1))
+
+
+def binary(frames: data.Frames) -> bool:
+    """Whether the demonstrated fingers are either open or closed, but for a few rows in between."""
+    openings = frames.actions[:, 6]
+    return bool(((openings > 0.1) & (openings < 0.9)).mean() < 0.1)
 
 
 def facts(job: Job, frames: data.Frames) -> dict[str, Any]:

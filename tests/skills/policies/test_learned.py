@@ -15,6 +15,7 @@ from saycan.skills.features import STATE, observation_rows, state_features
 from saycan.skills.policies.learned import LearnedPolicy
 from saycan.skills.policies.network import Inputs
 from saycan.skills.policies.scaling import Scaling
+from saycan.skills.policies.stall import Stall
 from tests.skills.data.builder import CAMERAS, PICK, PLACES, SIDE, SPEC, TEXT, make_observation, make_sentences
 
 SCALING = Scaling.fit(SPEC, np.random.default_rng(0).normal(size=(50, STATE)).astype(np.float32))
@@ -114,14 +115,21 @@ def test_actions_come_out_in_metres() -> None:
     assert not action.base_delta.any() and not action.terminate
 
 
-def test_a_policy_that_has_come_to_rest_ends() -> None:
-    made = policy(Counting(moving=0.0), patience=4)
-    ended = [made.act(make_observation(), PICK).terminate for _ in range(5)]
-    assert ended == [False] * 4 + [True]
+def test_a_policy_that_has_come_to_rest_is_nudged_and_then_ends() -> None:
+    made = policy(Counting(moving=0.0), stall=Stall(rest=2, length=1, nudges=1))
+    actions = [made.act(make_observation(), PICK) for _ in range(6)]
+    assert [bool(action.ee_delta[:3].any()) for action in actions] == [False, False, True, False, False, False]
+    assert [action.terminate for action in actions] == [False, False, False, False, True, True]
     made.reset(PICK)
     assert not made.act(make_observation(), PICK).terminate
-    busy = policy(Counting(), patience=4)
-    assert not any(busy.act(make_observation(), PICK).terminate for _ in range(8))
+
+
+def test_fingers_that_were_shown_open_or_closed_are_never_in_between() -> None:
+    network = Counting()
+    checkpoint = Checkpoint("bcz", {"cameras": ["head"]}, network, SCALING, make_sentences(), {"binary gripper": True})
+    made = LearnedPolicy(checkpoint, PLACES)
+    made.reset(PICK)
+    assert watch(made, 8) == [0.0] * 5 + [1.0] * 3
 
 
 def test_a_missing_camera_and_an_unknown_phrase_are_named() -> None:
