@@ -98,7 +98,7 @@ def free_spot(state: PrivilegedState, where: Place, held: ObjectState) -> Vector
 def _steps(reach: float) -> Vector:
     """Every `STEP` from -reach to reach, 0 among them."""
     count = int(reach / STEP + 1e-9)
-    return np.arange(-count, count + 1) * STEP
+    return np.arange(-count, count + 1).astype(float) * STEP
 
 
 def _stands(thing: ObjectState, where: Place, held: ObjectState) -> bool:
