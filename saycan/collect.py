@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saycan.errors import SceneError
+from saycan.errors import BadInputError, SceneError
 
 if TYPE_CHECKING:
     from saycan.skills.data.collect import Plan
@@ -39,6 +40,11 @@ class Work:
     policy: str
     image_size: int
     scenes: str
+
+    def how(self) -> dict[str, Any]:
+        """Everything that decides about the episodes of a scene but its number; a data set has one such."""
+        plan = {name: value for name, value in asdict(self.plan).items() if name != "first"}
+        return {"policy": self.policy, "image_size": self.image_size, "variation": self.scenes, **plan}
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ def collect(
 
     Returns:
         Counts of what was made now.
+
+    Raises BadInputError when the folder holds a data set that was made in another way.
     """
     folder.mkdir(parents=True, exist_ok=True)
     works = []
@@ -98,7 +106,7 @@ def collect(
         count = min(SCENES_PER_SHARD, scenes - first)
         path = folder / f"shard_{plan.first + first:07d}.hdf5"
         work = Work(path, first, count, plan, policy, image_size, variation)
-        if path.exists():
+        if path.exists() and _fits(work):
             progress(Collected(scenes=count))
         else:
             works.append(work)
@@ -151,5 +159,25 @@ def make_shard(work: Work) -> Collected:
                 continue
 
     versions = {name: version(name) for name in ("saycan-robotics", "mujoco", "numpy")}
-    write_shard(work.path, episodes(), about(library, work.plan, versions, distribution_version()))
+    facts = about(library, work.plan, versions, distribution_version()) | {"how": work.how(), "scenes": work.count}
+    write_shard(work.path, episodes(), facts)
     return made
+
+
+def _fits(work: Work) -> bool:
+    """Whether the shard that is there is the one wanted; one with fewer scenes is made again.
+
+    Raises BadInputError for one that was made in another way.
+    """
+    from saycan.skills.data.store import about
+
+    found = about(work.path)
+    wanted: dict[str, Any] = json.loads(json.dumps(work.how()))
+    there = found.get("how", wanted)
+    other = [f"{name} is {there.get(name)}, not {value}" for name, value in wanted.items() if there.get(name) != value]
+    if other:
+        raise BadInputError(
+            f"{work.path.parent} holds a data set that was collected in another way ({'; '.join(other)}); "
+            "collect into another folder, or with the same options"
+        )
+    return bool(found.get("scenes", work.count) >= work.count)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from saycan import collect as module
 from saycan import compose
 from saycan.collect import SCENES_PER_SHARD, Collected, Work, collect, make_shard
-from saycan.errors import SceneError
+from saycan.errors import BadInputError, SceneError
 from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
 from saycan.skills.data.collect import Plan
@@ -178,3 +179,18 @@ def own(episode: Episode) -> np.ndarray:
 def test_counts_add_up() -> None:
     total = Collected(1, 2, 3, 4, Counter({"go to": 2})) + Collected(10, 20, 30, 40, Counter({"go to": 1, "find": 1}))
     assert total == Collected(11, 22, 33, 44, Counter({"go to": 3, "find": 1}))
+
+
+def test_a_folder_holds_one_kind_of_data(tmp_path: Path, fake: list) -> None:
+    collect(tmp_path, 2, DRIVING, workers=1, image_size=16)
+    with pytest.raises(BadInputError, match=r"noise is 1\.2, not 0\.0"):
+        collect(tmp_path, 2, replace(DRIVING, noise=0.0), workers=1, image_size=16)
+    with pytest.raises(BadInputError, match="policy is experts, not learned"):
+        collect(tmp_path, 2, DRIVING, workers=1, image_size=16, policy="learned")
+    assert collect(tmp_path, 2, DRIVING, workers=1, image_size=16).scenes == 0
+
+
+def test_a_shard_that_lacks_scenes_is_made_again(tmp_path: Path, fake: list) -> None:
+    collect(tmp_path, 1, DRIVING, workers=1, image_size=16)
+    assert collect(tmp_path, 3, DRIVING, workers=1, image_size=16).scenes == 3
+    assert {episode.seed for episode in episodes(shards(tmp_path)[0])} == {0, 1, 2}

@@ -75,7 +75,7 @@ def test_its_commands_do_not_jump_on_the_way() -> None:
     actions = run(kitchen, "pick up the coke can")[:-1]
     moves = np.array([action.ee_delta[:3] for action in actions])
     assert np.linalg.norm(moves, axis=1).max() <= 0.05
-    assert np.linalg.norm(np.diff(moves, axis=0), axis=1).max() < 0.045  # from lowering to lifting is the largest change
+    assert np.linalg.norm(np.diff(moves, axis=0), axis=1).max() < 0.045  # from lowering to lifting is the most
 
 
 def test_pulls_of_yaw_are_continuous_over_the_circle() -> None:
