@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 from report import Row, write_json
@@ -45,13 +46,22 @@ VERBS = tuple(dict.fromkeys(skill.verb for skill in LIBRARY if skill.verb != "do
 
 @dataclass(frozen=True)
 class Episode:
-    """One trial: which skill in which scene, and how it went; disturbed is that another thing ended up elsewhere."""
+    """One trial: which skill in which scene, and how it went.
+
+    Attributes:
+        disturbed: Another thing ended up elsewhere.
+        seconds: By the robot's clock.
+        energy: Mechanical work of all motors, J.
+        thinking: Mean seconds of one action of the policy, on one core.
+    """
 
     skill: Skill
     seed: int
     success: bool
     disturbed: bool
     seconds: float
+    energy: float
+    thinking: float
     message: str
 
 
@@ -94,6 +104,29 @@ class Misled:
         return self._policy.act(observation, self._skill)
 
 
+class Timed:
+    """A policy whose thinking is timed.
+
+    Args:
+        policy: The policy.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy, self.spent, self.calls = policy, 0.0, 0
+
+    def reset(self, skill: Skill) -> None:
+        """Begin a skill."""
+        self._policy.reset(skill)
+
+    def act(self, observation: Observation, skill: Skill) -> Action:
+        """The policy's action."""
+        began = perf_counter()
+        action = self._policy.act(observation, skill)
+        self.spent += perf_counter() - began
+        self.calls += 1
+        return action
+
+
 def skill_of(verb: str, seed: int, which: str = "all") -> Skill:
     """The phrase of a verb that belongs to a seed: all of them take turns, in a shuffled order."""
     phrases = [skill for skill in LIBRARY if skill.verb == verb]
@@ -116,10 +149,10 @@ def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
     cameras = () if trial.policy == "experts" else ("head", "wrist")  # privileged experts look at nothing
     robot = Gate(Kitchen(sample_scene(skill, seed, trial.split, trial.variation), cameras=cameras))
     before = places_of_others(robot, skill)
-    policy = make_policy(trial.policy, robot)
-    if trial.blind:
-        policy = Misled(policy, another(skill, seed))
-    episode = execute(robot, policy, skill, detector=PrivilegedDetector(robot.driver))  # type: ignore[arg-type]
+    policy = Timed(make_policy(trial.policy, robot))
+    told = Misled(policy, another(skill, seed)) if trial.blind else policy
+    began = robot.driver.energy  # type: ignore[attr-defined]
+    episode = execute(robot, told, skill, detector=PrivilegedDetector(robot.driver))  # type: ignore[arg-type]
     ticks = 0
     while True:
         try:
@@ -129,10 +162,13 @@ def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
             step: Step = end.value[0]
             break
     after = places_of_others(robot, skill)
+    energy = float(robot.driver.energy - began)  # type: ignore[attr-defined]
     robot.close()
     # A policy that has done the deed and does not say so has failed all the same: the step has timed out.
     success, seconds = step.outcome is Outcome.SUCCEEDED, ticks / robot.spec.rate
-    return Episode(skill, seed, success, before != after, seconds, f"{step.outcome}: {step.message}")
+    thinking = policy.spent / max(policy.calls, 1)
+    message = f"{step.outcome}: {step.message}"
+    return Episode(skill, seed, success, before != after, seconds, energy, thinking, message)
 
 
 def one_thread() -> None:
@@ -190,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name, title = options.variation, f"{title}, another {options.variation}"
     if options.blind:
         name, title = "blind", f"{title}, told another phrase"
-    table = Table("skill", "succeeded", "rate", "95% interval", "disturbed others", "mean s", title=title)
+    table = Table("skill", "succeeded", "rate", "95% interval", "disturbed others", "mean s", "mean J", title=title)
     rows = []
     for verb in verbs:
         tried = [episode for episode in episodes if episode.skill.verb == verb]
@@ -199,14 +235,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seconds = float(np.mean([episode.seconds for episode in tried]))
         disturbed = sum(episode.disturbed for episode in tried)
         share, interval = f"{rate.value:.0%}", f"{low:.0%} to {high:.0%}"
-        table.add_row(verb, f"{rate.successes}/{rate.trials}", share, interval, str(disturbed), f"{seconds:.1f}")
+        energy = float(np.mean([episode.energy for episode in tried]))
+        counts = f"{rate.successes}/{rate.trials}"
+        table.add_row(verb, counts, share, interval, str(disturbed), f"{seconds:.1f}", f"{energy:.0f}")
         rows += [
             Row(f"{name}/{verb}", rate.value, "share"),
             Row(f"successes/{verb}", rate.successes, f"of {rate.trials}"),
             Row(f"disturbed/{verb}", disturbed / rate.trials, "share"),
             Row(f"seconds/{verb}", seconds, "s"),
+            Row(f"energy/{verb}", energy, "J"),
         ]
     console.print(table)
+    thinking = float(np.mean([episode.thinking for episode in episodes]))
+    console.print(f"an action takes the policy {1e3 * thinking:.1f} ms on one core: {1 / thinking:.0f} Hz")
+    rows.append(Row("thinking", 1e3 * thinking, "ms"))
     if options.failures:
         for episode in episodes:
             if not episode.success:
