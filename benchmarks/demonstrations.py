@@ -1,6 +1,6 @@
 """How success grows with the number of demonstrations: one network, one recipe, more and more of the same data.
 
-    python benchmarks/demonstrations.py data/demos [--counts 100,300,1000,3000] [--steps 1500] [--figure PNG] [--json FILE]
+    python benchmarks/demonstrations.py data/demos [--counts 100,300,1000,3000] [--steps 1500] [--figure PNG]
 
 For each count a policy is trained from nothing on the first so many episodes, and tried in scenes of the frozen
 distribution that nothing was trained on. What is trained stays in --out, so that the same command goes on.
@@ -18,12 +18,12 @@ from report import Row, write_json
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from skills import Trial, one_thread, run_episode
 
 from saycan.skills.training.loop import Recipe
 from saycan.skills.training.run import Job
 from saycan.statistics import Rate
 from saycan.train import train
+from skills import Trial, one_thread, run_episode
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,16 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rates: dict[str, list[Rate]] = {verb: [] for verb in verbs}
     for count in counts:
         job = Job(options.data, options.out / str(count), Recipe(steps=options.steps), limit=count)
-        with console.status(f"training on {count} episodes") as status:
-            file = train(
-                "policy", job, network=options.network,
-                report=lambda progress: status.update(f"training on {count} episodes: step {progress.step}"),
-            )  # fmt: skip
+        with console.status(f"training on {count} episodes"):
+            file = train("policy", job, network=options.network)
         trial = Trial(f"learned:{file}")
         with ProcessPoolExecutor(options.workers, initializer=one_thread) as pool:
-            futures = [
-                pool.submit(run_episode, verb, seed, trial) for verb in verbs for seed in range(options.episodes)
-            ]
+            work = [(verb, seed) for verb in verbs for seed in range(options.episodes)]
+            futures = [pool.submit(run_episode, verb, seed, trial) for verb, seed in work]
             tried = [future.result() for future in track(futures, "trying", console=console, transient=True)]
         for verb in verbs:
             mine = [episode.success for episode in tried if episode.skill.verb == verb]

@@ -258,9 +258,9 @@ def _foreign(picture: Tensor, rng: np.random.Generator) -> Tensor:
     if kind == 1:
         return picture.rot90(1 if rng.random() < 0.5 else 3, (1, 2))
     if kind == 2:
-        tiles = picture.unfold(1, height // 4, height // 4).unfold(2, width // 4, width // 4).flatten(1, 2)
-        mixed = tiles[:, torch.from_numpy(rng.permutation(16))].unflatten(1, (4, 4))
-        return mixed.permute(0, 1, 3, 2, 4).flatten(3, 4).flatten(1, 2)
+        tiles = [tile for band in picture.chunk(4, 1) for tile in band.chunk(4, 2)]
+        mixed = [tiles[index] for index in rng.permutation(16)]
+        return torch.cat([torch.cat(mixed[row : row + 4], 2) for row in range(0, 16, 4)], 1)
     coarse = torch.from_numpy(rng.integers(0, 256, (3, 4, 4), dtype=np.uint8))
     return coarse.repeat_interleave(height // 4, 1).repeat_interleave(width // 4, 2)
 
