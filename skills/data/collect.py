@@ -35,8 +35,8 @@ class Plan:
         first: Number of the first scene; scenes with other numbers share nothing.
         held_out: Whether combinations that training must not see are attempted too (for measuring only).
         noise: Largest level of `Noise`; a third of the episodes has none.
-        every: A row is kept every so many periods, and the last one always: neighbours differ little, and pictures cost
-            more than physics.
+        every: A row is kept every so many periods, and some besides (`roll_out`): neighbours differ little, and
+            pictures cost more than physics.
         takeover: Whether the expert takes over from the policy in mid-skill (`roll_out`); else the policy acts alone.
         shares: Verb to share of the scenes.
         in_a_row: Most skills in one scene.

@@ -23,6 +23,10 @@ from saycan.skills.experts.experts import PrivilegedExperts
 from saycan.skills.experts.motion import act
 from saycan.symbolic import precondition, shortfall
 
+NEAR, DENSE = 0.05, 6
+"""m between the hand and where the expert wants it, within which fingers are about to move, and how many periods of
+each such stretch are kept whole: a grasp is decided in one of them, and the one before says the opposite."""
+
 STILL, PATIENCE = 0.004, 6
 """m (and rad) a period below which a robot stands still, and periods after which a learner that does is stuck."""
 
@@ -40,9 +44,12 @@ class Recording:
         self._rows: dict[str, list[Any]] = defaultdict(list)
         self._objects: tuple[str, ...] = ()
 
-    def add(self, observation: Observation, state: PrivilegedState, label: Action, goal: Any, executed: Action) -> None:
+    def add(
+        self, period: int, observation: Observation, state: PrivilegedState, label: Action, goal: Any, executed: Action
+    ) -> None:
         """One period."""
         rows = self._rows
+        rows["period"].append(period)
         for camera, image in observation.images.items():
             rows[f"obs/{camera}_image"].append(image)
         for name in PROPRIOCEPTION:
@@ -130,7 +137,7 @@ def roll_out(
         policy: Who acts; None is the expert itself.
         name: What to call whoever acts.
         turns: Lets the expert act in between; None lets the policy act alone, and its word that it is done counts.
-        every: A row is kept every so many periods, and the last one always.
+        every: A row is kept every so many periods, and besides while the hand is `NEAR`, and the last one.
         seed, scene: Noted in the episode.
 
     Returns:
@@ -139,14 +146,16 @@ def roll_out(
     recording = Recording(skill, skills)
     world = cast(PrivilegedWorld, robot.driver)
     limit = math.ceil(skill.seconds * robot.spec.rate)
-    before, terminated = world.privileged_state(), False
+    before, terminated, near = world.privileged_state(), False, 0
     if policy is not None:
         policy.reset(skill)
     for period in range(limit):
         state = world.privileged_state()
         target = PrivilegedExperts.target(state, skill)
         acting = policy is not None and (turns is None or turns.learner)
-        kept = period % every == 0 or target.terminate or period == limit - 1
+        close = target.position is not None and float(np.linalg.norm(target.position - state.ee_position)) < NEAR
+        near = near + 1 if close else 0
+        kept = period % every == 0 or 0 < near <= DENSE or target.terminate or period == limit - 1
         if hasattr(world, "looking"):
             world.looking = kept or acting
         observation = robot.observe() if kept or acting else robot.driver.observe()  # the gate asks for pictures
@@ -159,7 +168,7 @@ def roll_out(
         if turns is not None:
             turns.note(executed, observation)
         if kept or executed.terminate:
-            recording.add(observation, state, label, target.goal, executed)
+            recording.add(period, observation, state, label, target.goal, executed)
         if executed.terminate:
             terminated = True
             break
