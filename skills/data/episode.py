@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,3 +61,24 @@ class Episode:
 
     def __len__(self) -> int:
         return len(self.actions)
+
+    @property
+    def period(self) -> NDArray[np.int64]:
+        """(T,) control periods of the rows since the start; one after the other where nobody noted them."""
+        return self.labels.get("period", np.arange(len(self))).astype(np.int64)
+
+    def take(self, rows: NDArray[np.int64]) -> Episode:
+        """The same episode with these rows only; what there is no row of (no labels, no truths) stays away."""
+
+        def some(array: NDArray[Any]) -> NDArray[Any]:
+            return array[rows] if len(array) == len(self) else array
+
+        return replace(
+            self,
+            observations={name: some(array) for name, array in self.observations.items()},
+            actions=some(self.actions),
+            executed=some(self.executed),
+            possible=some(self.possible),
+            done=some(self.done),
+            labels={name: some(array) for name, array in self.labels.items()},
+        )

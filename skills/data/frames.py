@@ -30,6 +30,7 @@ class Frames:
         goal: (N, 3) float32, the goal from the end effector in the base frame, m; NaN where there is none.
         episode: (N,) int32, index of the episode.
         end: (N,) int64, row of the episode's last observation.
+        period: (N,) int64, control period of the row since its episode began.
         where: (N, C, K, 3) float16, where each of the K named things appears to each camera; not seen where there is
             none of it. Of several the one nearest to the hand.
         things: Names of the K things.
@@ -50,6 +51,7 @@ class Frames:
     goal: Float
     episode: NDArray[np.int32]
     end: NDArray[np.int64]
+    period: NDArray[np.int64]
     where: NDArray[np.float16]
     things: tuple[str, ...]
     possible: NDArray[np.uint8]
@@ -65,6 +67,20 @@ class Frames:
 
     def __len__(self) -> int:
         return len(self.state)
+
+    def at(self, rows: NDArray[np.int64], ahead: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(R, K) rows of the same episodes `ahead` (R, K) or (K,) periods later, or earlier where that is negative.
+
+        Where that period was not kept: the first row after it, or the last one before it; never beyond the episode.
+        """
+        span = int(self.period.max()) + 1
+        keys = self.episode.astype(np.int64) * span + self.period
+        first = np.searchsorted(self.episode, self.episode[rows])[:, None]
+        wanted = self.period[rows][:, None] + ahead
+        sought = self.episode[rows].astype(np.int64)[:, None] * span + np.clip(wanted, 0, span - 1)
+        later, earlier = np.searchsorted(keys, sought), np.searchsorted(keys, sought, side="right") - 1
+        found = np.where(np.broadcast_to(ahead, wanted.shape) > 0, later, earlier)
+        return np.asarray(np.clip(found, first, self.end[rows][:, None]))
 
     def holds(self, mask: NDArray[np.uint8], rows: NDArray[np.int64], phrases: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(R,) whether `mask` (possible or done) holds in each row for the phrase with that index."""
@@ -129,6 +145,7 @@ def flatten(episodes: list[Episode]) -> Frames:
         goal=_stack(_goal_from_hand(e) for e in episodes),
         episode=index.astype(np.int32),
         end=ends[index],
+        period=np.concatenate([e.period for e in episodes]),
         where=np.concatenate([_where(e, things, len(cameras)) for e in episodes]),
         things=things,
         possible=np.packbits(np.concatenate([_truths(e, phrases)[0] for e in episodes]), axis=1),

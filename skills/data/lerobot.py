@@ -98,10 +98,11 @@ def export(
     unfinished = out.with_name(out.name + ".unfinished")
     _clear(unfinished)
     try:
-        writer = _Writer(unfinished, RATE / every.pop(), megabytes)
+        apart = every.pop()
+        writer = _Writer(unfinished, RATE / apart, megabytes)
         for number, file in enumerate(files):
             for episode in read_shard(file):
-                writer.add(episode, file)
+                writer.add(_evenly(episode, apart), file)
             progress(number + 1, len(files))
         exported = writer.finish(made_by)
     except BaseException:
@@ -295,6 +296,14 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     coded = io.BytesIO()
     Image.fromarray(image).save(coded, "PNG")
     return coded.getvalue()
+
+
+def _evenly(episode: Episode, every: int) -> Episode:
+    """Without the rows in between, which some episodes have where fingers decide; the last row stays."""
+    if "period" not in episode.labels:
+        return episode  # its rows are as far apart as the shard says
+    period = episode.period
+    return episode.take(np.flatnonzero((period % every == 0) | (period == period[-1])))
 
 
 def _every(file: Path) -> int:

@@ -25,8 +25,11 @@ SHARES: Mapping[str, float] = {
 OTHER = 0.1
 """Share of any other verb, which somebody's own demonstrations may have."""
 
-DRIVING, DECISIVE = 0.3, 3.0
-"""Weights of a row in which the base is on its way, and of one in which the fingers move or the skill ends."""
+DRIVING, MOVING, ENDING = 0.3, 3.0, 3.0
+"""Weights of a row in which the base is on its way, of one in which the fingers have to move, and of a skill's last."""
+
+OPENING, EMPTY = 7, 0.93
+"""Place of the fingers' opening in the state, and above which there is nothing between them."""
 
 GAIN, OFFSET = 0.12, 0.04
 """Largest change of a picture's contrast and of its channels' brightness, for training."""
@@ -44,9 +47,11 @@ def row_weights(frames: Frames) -> NDArray[np.float64]:
     far = np.linalg.norm(frames.actions[:, 7:9], axis=1) > 0.02
     turning = np.abs(frames.actions[:, 9]) > 0.04
     weights[far | turning] = DRIVING
-    moving = (frames.actions[:, 6] > 0.05) & (frames.actions[:, 6] < 0.95)
+    opening, wanted = frames.state[:, OPENING], frames.actions[:, 6]
+    moving = ((wanted < 0.5) & (opening > EMPTY)) | ((wanted > 0.5) & (opening < EMPTY))
     ending = frames.actions[:, 10] > 0.5
-    weights[moving | ending] = DECISIVE
+    weights[moving] = MOVING
+    weights[ending] = ENDING
     phrases = {phrase: index for index, phrase in enumerate(frames.phrases)}
     own = np.array([phrases[skill.phrase] for skill in frames.skills])[frames.episode]
     done = frames.holds(frames.done, np.arange(len(frames)), own)
@@ -71,6 +76,7 @@ class PolicyBatches:
         scaling: Of actions and proprioception.
         sentences: Embeds the wordings.
         history, chunk: Of the network.
+        stride: Periods between two observations of the history.
         rows: Which rows to draw from, None for all; the weights decide between them.
         augment: Whether pictures change in contrast and tint, and phrases in wording.
     """
@@ -84,8 +90,11 @@ class PolicyBatches:
         chunk: int = 1,
         rows: NDArray[np.int64] | None = None,
         augment: bool = True,
+        stride: int = 1,
     ) -> None:
-        self._frames, self._history, self._chunk, self._augment = frames, history, chunk, augment
+        self._frames, self._augment = frames, augment
+        self._past = -stride * np.arange(history)[::-1]
+        self._ahead = np.arange(chunk)
         self._rows = np.arange(len(frames)) if rows is None else rows
         weights = row_weights(frames)[self._rows]
         self._cumulative = np.cumsum(weights / weights.sum())
@@ -93,7 +102,6 @@ class PolicyBatches:
         self._actions = scaling.scale_actions(frames.actions)
         names = wordings({skill.phrase: skill for skill in frames.skills}.values())
         self._texts = {phrase: sentences.embed(texts) for phrase, texts in names.items()}
-        self._first = np.searchsorted(frames.episode, np.arange(len(frames.skills)))
 
     def draw(self, rng: np.random.Generator, size: int, device: str = "cpu") -> tuple[Inputs, Targets]:
         """A batch of random rows."""
@@ -103,15 +111,13 @@ class PolicyBatches:
     def rows(self, rows: NDArray[np.int64], rng: np.random.Generator, device: str = "cpu") -> tuple[Inputs, Targets]:
         """The batch of these rows."""
         frames = self._frames
-        first, last = self._first[frames.episode[rows]], frames.end[rows]
-        past = np.maximum(rows[:, None] - np.arange(self._history)[::-1], first[:, None])  # (B, T)
-        ahead = rows[:, None] + np.arange(self._chunk)
-        future = np.minimum(ahead, last[:, None])  # (B, C)
+        past, future = frames.at(rows, self._past), frames.at(rows, self._ahead)  # (B, T), (B, C)
+        mask = frames.period[rows][:, None] + self._ahead <= frames.period[frames.end[rows]][:, None]
         images = {name: self._pictures(pixels[past], rng, device) for name, pixels in frames.images.items()}
         inputs = Inputs(images, torch.from_numpy(self._state[past]).to(device), self._text(rows, rng).to(device))
         targets = Targets(
             actions=torch.from_numpy(self._actions[future]).to(device),
-            mask=torch.from_numpy((ahead <= last[:, None]).astype(np.float32)).to(device),
+            mask=torch.from_numpy(mask.astype(np.float32)).to(device),
             points={name: torch.from_numpy(points[rows]).to(device) for name, points in frames.points.items()},
             goal=torch.from_numpy(frames.goal[rows]).to(device),
         )

@@ -100,8 +100,9 @@ def train_policy(
         network = begun.kind
         module.requires_grad_(True)
     history, chunk = int(module.history), int(module.chunk)  # type: ignore[arg-type]
-    batches = cloning.PolicyBatches(frames, scaling, sentences, history, chunk, training)
-    held_back = cloning.PolicyBatches(frames, scaling, sentences, history, chunk, aside, augment=False)
+    every = stride(job.data)
+    batches = cloning.PolicyBatches(frames, scaling, sentences, history, chunk, training, stride=every)
+    held_back = cloning.PolicyBatches(frames, scaling, sentences, history, chunk, aside, augment=False, stride=every)
     device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
     def losses(module: nn.Module, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
@@ -114,7 +115,7 @@ def train_policy(
     trained = train(
         module, losses, job.recipe, job.folder, evaluate=evaluate, report=report, minutes=job.minutes, device=device
     )
-    about = facts(job, frames) | {"stride": stride(job.data), "binary gripper": binary(frames)}
+    about = facts(job, frames) | {"stride": every, "binary gripper": binary(frames)}
     path = job.folder / "policy.safetensors"
     checkpoint.save(path, Checkpoint(network, config, trained, scaling, sentences, about))
     return path

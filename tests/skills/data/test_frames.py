@@ -131,3 +131,22 @@ def test_sets_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     make_set(tmp_path / "c", [make_episode(cameras=("head",))])
     with pytest.raises(BadInputError, match="different cameras"):
         load([tmp_path / "a", tmp_path / "c"])
+
+
+def test_rows_are_found_by_their_periods() -> None:
+    one, other = make_episode(PICK, 1, 5), make_episode(PICK, 2, 3)
+    one.labels["period"] = np.float32([0, 3, 4, 5, 8])  # type: ignore[index]
+    frames = flatten([one, other])
+    np.testing.assert_array_equal(frames.period, [0, 3, 4, 5, 8, 0, 1, 2])
+    rows = np.array([0, 2, 4, 6])
+    np.testing.assert_array_equal(frames.at(rows, np.array([0, 1, 3])), [[0, 1, 1], [2, 3, 4], [4, 4, 4], [6, 7, 7]])
+    np.testing.assert_array_equal(frames.at(rows, np.array([-3, -1])), [[0, 0], [0, 1], [3, 3], [5, 5]])
+
+
+def test_rows_can_be_left_out() -> None:
+    episode = make_episode(PICK, 1, 5)
+    some = episode.take(np.array([0, 4]))
+    assert len(some) == 2 and len(some.done) == 2 and len(some.labels["objects"]) == 2
+    np.testing.assert_array_equal(some.observations["head_image"], episode.observations["head_image"][[0, 4]])
+    bare = replace(episode, possible=np.zeros((0, 6), bool), done=np.zeros((0, 6), bool)).take(np.array([1]))
+    assert len(bare.done) == 0

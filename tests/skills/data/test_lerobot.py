@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,12 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out/meta/info.json").is_file()
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 2 and again.stderr.startswith("error: ") and "exists" in again.stderr
+
+
+def test_rows_in_between_stay_behind(tmp_path: Path) -> None:
+    episode = EPISODES[0]
+    period = np.minimum(np.arange(len(episode)) * 2, 2 * len(episode) - 3)  # the last one lies one after another
+    noted = replace(episode, labels={**episode.labels, "period": period.astype(np.float32)})
+    write(tmp_path / "set", 0, (noted,), every=4)
+    exported = export(tmp_path / "set", tmp_path / "out")
+    assert exported.rows == int((period % 4 == 0).sum()) + int(period[-1] % 4 != 0)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from saycan.action import Action
+from saycan.compose import sample_scene
 from saycan.gate import Gate
 from saycan.observation import Observation
 from saycan.robots.fake import FakeRobot
+from saycan.robots.kitchen import Kitchen
 from saycan.skill import Skill
 from saycan.skills.data.episode import Episode
 from saycan.skills.data.noise import Noise
@@ -51,6 +53,16 @@ def test_every_third_row_is_kept_and_the_last(found: tuple[Episode, FakeRobot]) 
     assert len(episode) == len(periods) == len(episode.observations["head_image"])
     assert episode.observations["head_image"][:, 0, 0, 0].tolist() == periods.tolist()  # grey as the clock
     np.testing.assert_allclose(episode.executed, [robot.actions[period].to_vector() for period in periods], atol=1e-6)
+
+
+def test_no_row_is_left_out_where_the_fingers_decide() -> None:
+    robot = Kitchen(sample_scene(PICK, 5, "training"), cameras=())
+    episode = roll_out(Gate(robot), PICK, SKILLS, noise=Noise(0.0, np.random.default_rng(0)), every=5)
+    robot.close()
+    closing = int(np.argmax(episode.actions[:, 6] < 0.5))
+    apart = np.diff(episode.period)
+    assert episode.success and episode.actions[closing - 1, 6] > 0.5
+    assert apart[closing - 1] == 1 and apart[0] == 5
 
 
 def test_rows_hold_what_was_seen_and_what_was_true_then(found: tuple[Episode, FakeRobot]) -> None:

@@ -13,9 +13,10 @@ from saycan.skills.policies.network import Inputs
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import wordings
 from saycan.skills.training.policy import (
-    DECISIVE,
     DRIVING,
+    ENDING,
     GAIN,
+    MOVING,
     OFFSET,
     SHARES,
     PolicyBatches,
@@ -69,9 +70,10 @@ def test_an_expert_that_gives_up_teaches_no_ending() -> None:
 
 def test_decisive_rows_count_more_and_rows_on_the_way_less() -> None:
     episode = make_episode(PICK, 1, 8)
-    episode = changed(episode, a6={2: 0.5}, a7={4: 0.03}, a9={5: 0.05})
+    episode = changed(episode, a6={2: 0.0}, a7={4: 0.03}, a9={5: 0.05})
+    episode.observations["gripper"][3] = 0.6  # type: ignore[index]
     weights = row_weights(flatten([episode]))
-    assert weights / weights[0] == pytest.approx([1, 1, DECISIVE, 1, DRIVING, DRIVING, 1, DECISIVE])
+    assert weights / weights[0] == pytest.approx([1, 1, MOVING, MOVING, DRIVING, DRIVING, 1, ENDING])
 
 
 def test_a_verb_of_ones_own_is_learned_too() -> None:
