@@ -23,6 +23,9 @@ SHARES: Mapping[str, float] = {
 }  # fmt: skip
 """Verb to the share of the scenes that begin with it: the harder, the more."""
 
+LEARNED = {verb: share for verb, share in SHARES.items() if verb not in ("go to", "find")}
+"""What a learned policy attempts: driving and looking about are not learned."""
+
 IN_A_ROW = 3
 """Most skills that are attempted one after the other in one scene: the later ones begin as the earlier ones end."""
 
