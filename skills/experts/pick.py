@@ -73,7 +73,7 @@ def grasp_of(thing: ObjectState) -> Grasp:
     axes = axes_of(thing)
     vertical = int(np.argmax(np.abs(axes[2])))
     height = float(np.abs(axes[2]) @ thing.size)
-    below_top = min(BELOW_TOP, 0.42 * height)
+    below_top = min(BELOW_TOP, 0.36 * height)
     point = np.asarray(thing.position + np.array([0.0, 0.0, max(0.5 * height - below_top, 0.0)]))
     if vertical == 2 and abs(axes[2, 2]) > UPRIGHT:
         return Grasp(point, thing.yaw + thing.grasp_yaw, thing.grasp_period, float(thing.size[:2].min()))

@@ -11,7 +11,7 @@ from saycan.skills.experts.drive import drive
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep
 from saycan.skills.experts.pick import bottom_of
 
-PRESS = 0.006  # m that the hand aims below the surface, so that the sponge touches wherever it is a little off
+PRESS = 0.001  # m that the hand aims below the surface; more, and the sponge slips up until the fingers rub on it
 NEAR = 0.035  # m; cells within about this distance pull the sponge
 
 
