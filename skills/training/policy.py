@@ -15,6 +15,7 @@ from saycan.skills.kitchen import held_out
 from saycan.skills.policies.network import Inputs, Targets
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
+from saycan.skills.training.pictures import tinted
 
 SHARES: Mapping[str, float] = {
     "pick up": 0.42, "place": 0.18, "put down": 0.08, "wipe": 0.12, "trash": 0.05, "bring": 0.06, "open": 0.04,
@@ -30,9 +31,6 @@ DRIVING, MOVING, ENDING = 0.3, 3.0, 3.0
 
 OPENING, EMPTY = 7, 0.93
 """Place of the fingers' opening in the state, and above which there is nothing between them."""
-
-GAIN, OFFSET = 0.12, 0.04
-"""Largest change of a picture's contrast and of its channels' brightness, for training."""
 
 CANONICAL = 0.5  # share of the rows that come with the library's own phrase; the others with another wording
 
@@ -125,13 +123,7 @@ class PolicyBatches:
 
     def _pictures(self, pixels: NDArray[np.uint8], rng: np.random.Generator, device: str) -> Tensor:
         images = torch.from_numpy(pixels).to(device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W)
-        if not self._augment:
-            return images
-        size = (len(pixels), 1, 3, 1, 1)
-        gain = 1 + GAIN * rng.uniform(-1, 1, (len(pixels), 1, 1, 1, 1)) + 0.3 * GAIN * rng.uniform(-1, 1, size)
-        offset = 255 * OFFSET * rng.uniform(-1, 1, size)
-        scale, shift = (torch.from_numpy(values.astype(np.float32)).to(device) for values in (gain, offset))
-        return (images * scale + shift).clamp(0, 255).to(torch.uint8)
+        return tinted(images, rng) if self._augment else images
 
     def _text(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         chosen = []

@@ -26,6 +26,7 @@ from saycan.skills.data.frames import Frames
 from saycan.skills.features import BODY, nearest, place_features
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
+from saycan.skills.training.pictures import tinted
 from saycan.skills.values.network import ValueNetwork, binary_loss, pointing_loss
 from saycan.statistics import auc, calibration_error
 
@@ -162,13 +163,7 @@ class ValueBatches:
 
     def _pictures(self, pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        if not self._augment:
-            return images
-        size = (len(pixels), 3, 1, 1)
-        gain = 1 + 0.12 * rng.uniform(-1, 1, (len(pixels), 1, 1, 1)) + 0.04 * rng.uniform(-1, 1, size)
-        offset = 10.0 * rng.uniform(-1, 1, size)
-        scale, shift = (torch.from_numpy(values.astype(np.float32)) for values in (gain, offset))
-        return (images * scale + shift).clamp(0, 255).to(torch.uint8)
+        return tinted(images, rng) if self._augment else images
 
 
 class ValueLearner:

@@ -12,12 +12,11 @@ from saycan.skills.data.frames import Frames, flatten
 from saycan.skills.policies.network import Inputs
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import wordings
+from saycan.skills.training.pictures import GAIN, OFFSET
 from saycan.skills.training.policy import (
     DRIVING,
     ENDING,
-    GAIN,
     MOVING,
-    OFFSET,
     SHARES,
     PolicyBatches,
     evaluate,
