@@ -24,8 +24,10 @@ from saycan.skills.kitchen import held_out
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences
 from saycan.skills.training import policy as cloning
+from saycan.skills.training.calibration import calibrate, evaluate_values
 from saycan.skills.training.loop import Progress, Recipe, train
-from saycan.skills.training.value import Method, ValueBatches, ValueLearner, calibrate, evaluate_values
+from saycan.skills.training.questions import ValueBatches
+from saycan.skills.training.value import Method, ValueLearner
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "bcz": {},

@@ -10,17 +10,9 @@ from saycan.skills.data.frames import Frames, flatten
 from saycan.skills.features import BODY, PLACE, place_features
 from saycan.skills.features import about as about_place
 from saycan.skills.policies.scaling import Scaling
-from saycan.skills.training.value import (
-    PHRASES,
-    ValueBatches,
-    ValueLearner,
-    _foreign,
-    calibrate,
-    collect_answers,
-    evaluate_values,
-    own_values,
-    platt,
-)
+from saycan.skills.training.calibration import calibrate, collect_answers, evaluate_values, own_values, platt
+from saycan.skills.training.questions import PHRASES, ValueBatches
+from saycan.skills.training.value import ValueLearner, _foreign
 from saycan.skills.values.network import ValueNetwork
 from tests.skills.data.builder import (
     CAMERAS,

@@ -14,7 +14,8 @@ from saycan.skills.data.frames import Frames, flatten
 from saycan.skills.kitchen import STRESS, kitchen_library
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences
-from saycan.skills.training.value import ValueBatches, calibrate
+from saycan.skills.training.calibration import calibrate
+from saycan.skills.training.questions import ValueBatches
 from saycan.skills.values.network import ValueNetwork
 from saycan.skills.values.perception import Perception
 from tests.skills.data.builder import (

@@ -1,0 +1,134 @@
+"""How good a value network is on rows held back, and what makes its answers probabilities (Platt 1999)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from saycan.skills.training.questions import ValueBatches
+from saycan.skills.values.network import ValueNetwork
+from saycan.statistics import auc, calibration_error
+
+
+def evaluate_values(network: ValueNetwork, batches: ValueBatches, count: int = 1024) -> dict[str, float]:
+    """Scores on held-out rows: how well the three answers rank, and how far the value is off."""
+    asked = collect_answers(network, batches, count)
+    scores = {}
+    for answer, truth in (("possible", asked.possible), ("done", asked.done)):
+        weight = asked.visible if answer == "done" else np.ones_like(truth)
+        logits = asked.logits[answer]
+        scores[f"{answer} auc"] = auc(logits[weight > 0], truth[weight > 0] > 0.5)
+    logits, outcome = own_values(network, batches)
+    scores["value auc"] = auc(logits, outcome)
+    scores["value error"] = calibration_error(1 / (1 + np.exp(-logits)), outcome)
+    return scores
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Answers of a network about held-out rows, (R, S) each, and what each row itself looks like.
+
+    Attributes:
+        logits: Answer to logits.
+        possible, done, visible: The truth.
+        features: (R, F). coherent: (R,).
+    """
+
+    logits: dict[str, NDArray[np.float64]]
+    possible: NDArray[np.float64]
+    done: NDArray[np.float64]
+    visible: NDArray[np.float64]
+    features: NDArray[np.float64]
+    coherent: NDArray[np.float64]
+
+
+def collect_answers(network: ValueNetwork, batches: ValueBatches, count: int) -> Collected:
+    """Ask about `count` random rows."""
+    rng = np.random.default_rng(1)
+    parts: dict[str, list[NDArray[np.float64]]] = {}
+    with torch.inference_mode():
+        for _ in range(max(1, count // 128)):
+            rows, phrases = batches.draw(rng, 128)
+            asked = batches.questions(rows, phrases, rng)
+            look = network.look(asked.images, asked.body)
+            answers = network.ask(look, asked.text, asked.place)
+            for name, tensor in (
+                ("possible?", answers.possible), ("done?", answers.done), ("possible", asked.possible),
+                ("done", asked.done), ("visible", asked.visible), ("features", look.features),
+                ("coherent", look.coherent),
+            ):  # fmt: skip
+                parts.setdefault(name, []).append(tensor.double().numpy())
+    whole = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    logits = {"possible": whole.pop("possible?"), "done": whole.pop("done?")}
+    return Collected(logits, **whole)
+
+
+def own_values(
+    network: ValueNetwork, batches: ValueBatches, starts: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Logits of the value of the policy's own episodes, and how they ended: at their starts, or in every row."""
+    frames = batches.frames
+    rows = batches.rows[batches.of_policy[batches.rows]]
+    if starts:
+        rows = rows[np.searchsorted(frames.episode, frames.episode[rows]) == rows]
+    rows = rows[frames.holds(frames.possible, rows, batches.own[rows])]
+    rng = np.random.default_rng(2)
+    logits = []
+    with torch.inference_mode():
+        for first in range(0, len(rows), 256):
+            some = rows[first : first + 256]
+            asked = batches.questions(some, batches.own[some][:, None], rng)
+            answers = network.ask(network.look(asked.images, asked.body), asked.text, asked.place)
+            logits.append(answers.value[:, 0].double().numpy())
+    return np.concatenate(logits) if logits else np.zeros(0), frames.success[frames.episode[rows]]
+
+
+def calibrate(network: ValueNetwork, batches: ValueBatches, count: int = 4096) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit on held-out rows what turns logits into probabilities, and what tells a foreign picture.
+
+    Returns:
+        Plain numbers: "calibration" (answer to the a and b of sigmoid(a logit + b), Platt 1999) and "foreign" (the
+        thresholds of distance and coherence that one row in 500 exceeds); and arrays: the mean of the features and the
+        matrix that whitens them, so that the length of (features - mean) @ whiten is the Mahalanobis distance.
+    """
+    asked = collect_answers(network, batches, count)
+    seen = asked.visible > 0
+    logits, outcome = own_values(network, batches, starts=False)
+    calibration = {
+        "possible": platt(asked.logits["possible"].ravel(), asked.possible.ravel() > 0.5),
+        "done": platt(asked.logits["done"][seen], asked.done[seen] > 0.5),
+        "value": platt(logits, outcome),
+    }
+    mean = asked.features.mean(axis=0)
+    spread, axes = np.linalg.eigh(np.cov(asked.features.T) + 1e-4 * np.eye(len(mean)))
+    whiten = axes / np.sqrt(np.maximum(spread, 1e-4))
+    distance = np.linalg.norm((asked.features - mean) @ whiten, axis=1)
+    foreign = {
+        "distance": float(np.quantile(distance, 0.998)),
+        "coherent": float(np.quantile(asked.coherent, 0.002)),
+    }
+    arrays = {"mean": mean.astype(np.float32), "whiten": whiten.astype(np.float32)}
+    return {"calibration": calibration, "foreign": foreign}, arrays
+
+
+def platt(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """a and b of sigmoid(a logit + b) that make the truth likeliest; (1, 0) where there is one class only."""
+    if len(logits) == 0 or truth.all() or not truth.any():
+        return 1.0, 0.0
+    x, y = torch.from_numpy(logits), torch.from_numpy(truth.astype(np.float64))
+    parameters = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        value = torch.nn.functional.binary_cross_entropy_with_logits(parameters[0] * x + parameters[1], y)
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    a, b = parameters.detach().tolist()
+    return float(a), float(b)

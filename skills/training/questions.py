@@ -1,0 +1,148 @@
+"""What a value network is asked in training, and the truth about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from saycan.skill import Skill
+from saycan.skills.data.frames import Frames
+from saycan.skills.features import BODY, nearest, place_features
+from saycan.skills.policies.scaling import Scaling
+from saycan.skills.sentences import Sentences, wordings
+from saycan.skills.training.pictures import tinted
+
+PHRASES = 24
+"""Phrases that are asked about each row: its own, those of one possible and one done deed, and others at random."""
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """A batch for a `ValueNetwork`: B rows, S phrases each, the row's own phrase first.
+
+    Attributes:
+        images: Camera name to (B, 3, H, W) uint8.
+        body: (B, BODY). text: (B, S, E). place: (B, S, PLACE).
+        possible, done: (B, S) float32, the truth. visible: (B, S) float32, whether a deed could be seen from here.
+        where: (B, S, C, 3).
+    """
+
+    images: dict[str, Tensor]
+    body: Tensor
+    text: Tensor
+    place: Tensor
+    possible: Tensor
+    done: Tensor
+    visible: Tensor
+    where: Tensor
+
+
+class ValueBatches:
+    """Draws batches for value functions and success detectors.
+
+    Args:
+        frames: The rows.
+        skills: The library, in the order of `frames.phrases`.
+        scaling, sentences: As in a policy's training.
+        policy: Name of the policy whose value is learned: the `source` of its episodes.
+        rows: Which rows to draw from, None for all.
+        augment: As in `PolicyBatches`.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        skills: tuple[Skill, ...],
+        scaling: Scaling,
+        sentences: Sentences,
+        policy: str,
+        rows: NDArray[np.int64] | None = None,
+        augment: bool = True,
+    ) -> None:
+        self.frames, self.skills, self._augment = frames, skills, augment
+        self.rows = np.arange(len(frames)) if rows is None else rows
+        self._body = scaling.standardise(frames.state)[:, :BODY]
+        self._scaling = scaling
+        index = {phrase: number for number, phrase in enumerate(frames.phrases)}
+        self.own = np.array([index[skill.phrase] for skill in frames.skills])[frames.episode]
+        self.of_policy = np.array([source == policy for source in frames.source])[frames.episode]
+        texts = wordings(skills)
+        self._texts = [sentences.embed(texts[skill.phrase]) for skill in skills]
+        self._things = np.array(
+            [frames.things.index(skill.object) if skill.object in frames.things else -1 for skill in skills]
+        )
+        self._names = [*next(iter(frames.places))]
+        self._about = np.array([self._names.index(skill.place) if skill.place else -1 for skill in skills])
+        self._place, self._here = self._all_places()
+
+    def _all_places(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(N, P + 1, PLACE) features of every place and, last, of the nearest; (N,) where the base stands, or -1."""
+        frames, names = self.frames, self._names
+        rows, here = [], np.full(len(frames), -1)
+        first = 0
+        for episode, places in enumerate(frames.places):
+            last = int(np.searchsorted(frames.episode, episode, side="right"))
+            base = frames.base[first:last]
+            stack = [place_features(base, places[name], True) for name in names]  # type: ignore[arg-type]
+            near = [nearest(pose, places) for pose in base]  # type: ignore[arg-type]
+            stack.append(np.stack([place_features(b, place, False) for b, (place, _) in zip(base, near, strict=True)]))
+            here[first:last] = [names.index(place.name) if stands else -1 for place, stands in near]
+            rows.append(np.stack(stack, axis=1))
+            first = last
+        features = np.concatenate(rows)
+        mean, scale = self._scaling.mean[BODY:], self._scaling.scale[BODY:]
+        return np.clip((features - mean) / scale, -5, 5).astype(np.float32), here
+
+    def draw(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(B,) rows and (B, S) phrases: half of the rows from the policy's own episodes."""
+        mine, others = self.rows[self.of_policy[self.rows]], self.rows
+        count = size // 2 if len(mine) else 0
+        rows = np.concatenate([mine[rng.integers(len(mine), size=count)] if count else mine[:0],
+                               others[rng.integers(len(others), size=size - count)]])  # fmt: skip
+        phrases = rng.integers(len(self.skills), size=(size, PHRASES))
+        phrases[:, 0] = self.own[rows]
+        for column, mask in ((1, self.frames.possible), (2, self.frames.possible), (3, self.frames.done),
+                             (4, self.frames.done)):  # fmt: skip
+            bits = np.unpackbits(mask[rows], axis=1, count=len(self.skills))
+            chance = bits * rng.random(bits.shape)
+            phrases[:, column] = np.where(bits.any(axis=1), chance.argmax(axis=1), phrases[:, column])
+        return rows, phrases
+
+    def questions(self, rows: NDArray[np.int64], phrases: NDArray[np.int64], rng: np.random.Generator) -> Questions:
+        """The batch of these rows and phrases."""
+        frames = self.frames
+        count = phrases.shape[1]
+        flat = np.repeat(rows, count)
+        about = self._about[phrases]  # (B, S)
+        place = self._place[rows[:, None], about]  # -1 is the nearest
+        here = self._here[rows][:, None]
+        visible = np.where(about >= 0, about == here, here >= 0)
+        things = self._things[phrases]
+        where = np.where(things[..., None, None] >= 0,
+                         frames.where[rows[:, None], :, np.maximum(things, 0)], 0).astype(np.float32)  # fmt: skip
+        texts = np.stack([
+            options[0 if not self._augment or rng.random() < 0.5 else int(rng.integers(len(options)))]
+            for options in (self._texts[phrase] for phrase in phrases.ravel())
+        ]).reshape(*phrases.shape, -1)  # fmt: skip
+
+        def truth(mask: NDArray[np.uint8]) -> Tensor:
+            return torch.from_numpy(frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)).float()
+
+        return Questions(
+            images={name: self._pictures(pixels[rows], rng) for name, pixels in frames.images.items()},
+            body=torch.from_numpy(self._body[rows]),
+            text=torch.from_numpy(texts),
+            place=torch.from_numpy(place),
+            possible=truth(frames.possible),
+            done=truth(frames.done),
+            visible=torch.from_numpy(visible).float(),
+            where=torch.from_numpy(where),
+        )
+
+    def _pictures(self, pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        return tinted(images, rng) if self._augment else images
