@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from saycan.skills.training.questions import ValueBatches
 from saycan.skills.values.network import ValueNetwork
