@@ -31,10 +31,11 @@ RELEASE = {"surface": (0.012, 0.04), "tray": (0.012, 0.04), "bin": (0.05, 0.06),
 Wider than where the hand is led to, for the same reason as in `saycan.skills.experts.pick`.
 """
 
-PRESS = 0.012
+PRESS = 0.006
 """m below its resting height to which a thing is lowered, so that it touches: who learns from this errs, and what is
 left hanging over the counter is never let go."""
 
+LOOSE = 0.01  # m that the hand rises while it lets go: who presses on a bottle wedges its neck between the pads
 RISEN = 0.06  # m that the open hand rises over what it has put down
 LOST = 0.2  # m; what is lower has fallen to the floor
 
@@ -61,6 +62,7 @@ def place(state: PrivilegedState, name: str, where: str) -> Target:
     gap = bottom_of(held) - rest
     low, near = RELEASE[spot_place.kind]
     gripper = smoothstep(gap, low + 0.004, low) * smoothstep(sideways, near + 0.01, near)
+    goal[2] += gripper * (float(state.ee_position[2]) + LOOSE - float(goal[2]))
     return Target(goal, gripper=gripper, base=base_before(spot_place, spot), ee_step=0.025, goal=end)
 
 
