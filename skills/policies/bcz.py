@@ -9,12 +9,21 @@ expected position (x, y) of its softmax, and what the first `looks` of them look
 Attention 0 of every camera can be taught to point at the goal of the skill (`Targets.points`), a label that is free in
 simulation and not needed at run time. Without it a policy finds out slowly, or never, that the sentence matters.
 
+Which of the things on the counter is meant is found apart, before the sentence modulates anything: a query that is
+linear in the embedding, against features of a few convolutions,
+
+    m = softmax(q(sentence) . g),
+
+and every picture teaches it about everything that is to be seen there (`Targets.named`), not about the one thing that
+its episode is about. Being linear, it knows a thing by its name in whatever sentence. All attention maps see m.
+
 The published network: ResNet-18, a chunk of ten actions, global average pooling: `BCZ.paper()`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -36,7 +45,7 @@ WEIGHTS = (1.0, 1.0, 1.0, 0.5, 0.5, 1.0, 0.5, 1.0, 1.0, 1.0)
 HUBER = 0.05
 """Error, in units of the scaled action, from which the loss grows linearly."""
 
-POINTING, GOAL, ENDING = 0.05, 0.2, 0.05
+POINTING, NAMING, GOAL, ENDING = 0.05, 0.1, 0.2, 0.05
 """Weights of the auxiliary losses and of the loss of terminate."""
 
 
@@ -60,6 +69,21 @@ class Block(nn.Module):
         return functional.relu(self.skip(x) + y)
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What an eye makes of N pictures.
+
+    Attributes:
+        features: (N, size).
+        logits: (N, h, w) of attention 0, where there is attention.
+        things: (N, W, h, w) what queries are held against, with a finder.
+    """
+
+    features: Tensor
+    logits: Tensor | None = None
+    things: Tensor | None = None
+
+
 class Eye(nn.Module):
     """One camera's network: stem, stages of FiLM blocks, read-out.
 
@@ -70,10 +94,19 @@ class Eye(nn.Module):
             a wider look at no cost.
         keypoints: K attention maps; 0 for global average pooling.
         looks: How many of them also say what is there.
+        pool: Whether the stem ends with max pooling.
+        finder: W, width of what queries are held against; 0 does without.
     """
 
     def __init__(
-        self, text: int, stem: int, stages: Sequence[Sequence[int]], keypoints: int, looks: int, pool: bool = False
+        self,
+        text: int,
+        stem: int,
+        stages: Sequence[Sequence[int]],
+        keypoints: int,
+        looks: int,
+        pool: bool = False,
+        finder: int = 0,
     ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, stem, 7 if pool else 5, 2, 3 if pool else 2)
@@ -84,26 +117,45 @@ class Eye(nn.Module):
                 blocks.append(Block(channels, outputs, stride if index == 0 else 1, text, *dilation))
                 channels = outputs
         self.blocks = nn.ModuleList(blocks)
+        self.finder = None
+        if finder:
+            self.finder = nn.Sequential(
+                nn.Conv2d(stem, finder, 3, 2, 1, bias=False), nn.GroupNorm(8, finder), nn.ReLU(),
+                nn.Conv2d(finder, finder, 1), nn.ReLU(), nn.Conv2d(finder, finder, 1),
+            )  # fmt: skip
         self.attention = nn.Conv2d(channels, keypoints, 1) if keypoints else None
+        self.hint = nn.Parameter(torch.ones(keypoints)) if finder else None
         self.looks = looks
-        self.size = keypoints * 3 + looks * channels if keypoints else channels
+        self.size = keypoints * 3 + looks * channels + 3 * bool(finder) if keypoints else channels
 
-    def forward(self, pixels: Tensor, text: Tensor) -> tuple[Tensor, Tensor | None]:
-        """(N, 3, H, W) in [-1, 1], (N, E) to features (N, size) and the logits of attention 0, (N, h, w)."""
-        x = self.pool(functional.relu(self.stem(pixels)))
+    def forward(self, pixels: Tensor, text: Tensor, query: Tensor | None = None) -> Seen:
+        """(N, 3, H, W) in [-1, 1], (N, E) and, with a finder, (N, W)."""
+        stem = self.pool(functional.relu(self.stem(pixels)))
+        x = stem
         for block in self.blocks:
             x = block(x, text)
         if self.attention is None:
-            return x.mean(dim=(2, 3)), None
+            return Seen(x.mean(dim=(2, 3)))
         n, height, width = x.shape[0], x.shape[2], x.shape[3]
         logits = self.attention(x).flatten(2)  # (N, K, h w)
+        things, found = None, []
+        if self.finder is not None and self.hint is not None and query is not None:
+            things = functional.adaptive_avg_pool2d(self.finder(stem), (height, width))  # (N, W, h, w)
+            meant = point_out(things, query[:, None]).softmax(dim=-1)  # (N, 1, h w)
+            peak = meant.amax(dim=-1)
+            logits = logits + self.hint[:, None] * (meant / peak[..., None])
+            found = [(meant @ coordinates(height, width, meant)).flatten(1), peak]
         weights = logits.softmax(dim=-1)
-        grid = coordinates(height, width, x)
-        points = weights @ grid  # (N, K, 2)
+        points = weights @ coordinates(height, width, x)  # (N, K, 2)
         peak = weights.amax(dim=-1)  # (N, K): how sure
         seen = weights[:, : self.looks] @ x.flatten(2).transpose(1, 2)  # (N, looks, channels)
-        features = torch.cat([points.flatten(1), peak, seen.flatten(1)], dim=1)
-        return features, logits[:, 0].view(n, height, width)
+        features = torch.cat([points.flatten(1), peak, seen.flatten(1), *found], dim=1)
+        return Seen(features, logits[:, 0].view(n, height, width), things)
+
+
+def point_out(things: Tensor, queries: Tensor) -> Tensor:
+    """(N, W, h, w) features and (N, M, W) queries to logits (N, M, h w)."""
+    return (queries @ things.flatten(2)).div(things.shape[1] ** 0.5)
 
 
 class BCZ(nn.Module):
@@ -113,7 +165,7 @@ class BCZ(nn.Module):
         cameras: Their names; each has an eye of its own.
         text: E, numbers of a sentence embedding.
         state: P, numbers of proprioception; 0 leaves it out.
-        stem, stages, keypoints, looks, pool: See `Eye`.
+        stem, stages, keypoints, looks, pool, finder: See `Eye`.
         hidden: Width of the perceptron behind the eyes.
         sentence: Width that the embedding is projected to.
         history: T; images of the past are stacked behind the eyes.
@@ -130,6 +182,7 @@ class BCZ(nn.Module):
         keypoints: int = 16,
         looks: int = 2,
         pool: bool = False,
+        finder: int = 48,
         hidden: int = 256,
         sentence: int = 96,
         history: int = 1,
@@ -138,12 +191,15 @@ class BCZ(nn.Module):
         super().__init__()
         self._config = {
             "cameras": list(cameras), "text": text, "state": state, "stem": stem, "stages": [list(s) for s in stages],
-            "keypoints": keypoints, "looks": looks, "pool": pool, "hidden": hidden, "sentence": sentence,
-            "history": history, "chunk": chunk,
+            "keypoints": keypoints, "looks": looks, "pool": pool, "finder": finder, "hidden": hidden,
+            "sentence": sentence, "history": history, "chunk": chunk,
         }  # fmt: skip
         self.history, self.chunk, self._cameras = history, chunk, tuple(cameras)
         self.sentence = nn.Sequential(nn.Linear(text, sentence), nn.ReLU())
-        self.eyes = nn.ModuleDict({name: Eye(sentence, stem, stages, keypoints, looks, pool) for name in cameras})
+        self.query = nn.Linear(text, finder) if finder else None
+        self.eyes = nn.ModuleDict(
+            {name: Eye(sentence, stem, stages, keypoints, looks, pool, finder) for name in cameras}
+        )
         seen = sum(eye.size for eye in self.eyes.values())  # type: ignore[misc]
         self.body = nn.Sequential(
             nn.Linear(history * (int(seen) + state) + sentence, hidden), nn.LayerNorm(hidden), nn.ReLU(),
@@ -156,7 +212,9 @@ class BCZ(nn.Module):
     def paper(cls, cameras: Sequence[str] = ("head",), text: int = 512) -> BCZ:
         """The published sizes: ResNet-18 (stages of 64, 128, 256, 512 channels, two blocks each), ten actions."""
         stages = ((64, 2, 1), (128, 2, 2), (256, 2, 2), (512, 2, 2))
-        return cls(cameras, text, state=0, stem=64, stages=stages, keypoints=0, pool=True, sentence=256, chunk=10)
+        return cls(
+            cameras, text, state=0, stem=64, stages=stages, keypoints=0, pool=True, finder=0, sentence=256, chunk=10
+        )
 
     def config(self) -> dict[str, Any]:
         """What it was made with: `BCZ(**config)` makes another."""
@@ -164,26 +222,31 @@ class BCZ(nn.Module):
 
     def forward(self, inputs: Inputs) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Raw actions (B, C, A), each camera's logits of attention 0 (B, h, w) in the newest image, goal (B, 3)."""
+        raw, seen, goal = self._look(inputs)
+        return raw, {name: one.logits for name, one in seen.items() if one.logits is not None}, goal
+
+    def _look(self, inputs: Inputs) -> tuple[Tensor, dict[str, Seen], Tensor]:
+        """Actions, what each eye sees in the newest image, goal."""
         text = self.sentence(inputs.text)
         batch = text.shape[0]
-        features, logits = [], {}
+        features, newest = [], {}
         for name in self._cameras:
             images = inputs.images[name]
             steps = images.shape[1]
             pixels = images.flatten(0, 1).float().div(127.5).sub(1.0)
             pixels = pixels.contiguous(memory_format=torch.channels_last)
-            seen, attention = self.eyes[name](pixels, text.repeat_interleave(steps, dim=0))
-            features.append(seen.view(batch, -1))
-            if attention is not None:
-                logits[name] = attention.view(batch, steps, *attention.shape[1:])[:, -1]
+            query = None if self.query is None else self.query(inputs.text).repeat_interleave(steps, dim=0)
+            seen = self.eyes[name](pixels, text.repeat_interleave(steps, dim=0), query)
+            features.append(seen.features.view(batch, -1))
+            newest[name] = Seen(seen.features, *(_last(part, steps) for part in (seen.logits, seen.things)))
         if inputs.state.shape[-1] and self._config["state"]:
             features.append(inputs.state.flatten(1))
         hidden = self.body(torch.cat([*features, text], dim=1))
-        return self.head(hidden).view(batch, self.chunk, ACTION_SIZE), logits, self.goal(hidden)
+        return self.head(hidden).view(batch, self.chunk, ACTION_SIZE), newest, self.goal(hidden)
 
     def losses(self, inputs: Inputs, targets: Targets) -> dict[str, Tensor]:
         """Huber loss of the actions, cross-entropy of terminate, of pointing, Huber loss of the goal's position."""
-        raw, logits, goal = self(inputs)
+        raw, seen, goal = self._look(inputs)
         wanted, mask = targets.actions, targets.mask
         weights = raw.new_tensor(WEIGHTS)
         moves = functional.huber_loss(raw[..., :TERMINATE], wanted[..., :TERMINATE], reduction="none", delta=HUBER)
@@ -196,9 +259,17 @@ class BCZ(nn.Module):
                 ), mask,
             ),
         }  # fmt: skip
-        if targets.points and logits:
-            losses["pointing"] = POINTING * sum(
-                (pointing_loss(log_softmax(logits[name]), point) for name, point in targets.points.items()),
+        pointing = [
+            pointing_loss(log_softmax(seen[name].logits), point)  # type: ignore[arg-type]
+            for name, point in targets.points.items()
+            if seen[name].logits is not None
+        ]
+        if pointing:
+            losses["pointing"] = POINTING * sum(pointing, raw.new_zeros(()))
+        if targets.named is not None and self.query is not None:
+            queries = self.query(targets.named)  # (B, M, W)
+            losses["naming"] = NAMING * sum(
+                (_naming_loss(seen[name].things, queries, spots) for name, spots in targets.spots.items()),
                 raw.new_zeros(()),
             )
         if targets.goal is not None:
@@ -211,6 +282,19 @@ class BCZ(nn.Module):
         """(B, C, A) in [-1, 1]; terminate is positive where it is likelier than not."""
         raw = self(inputs)[0]
         return torch.cat([raw[..., :TERMINATE].clamp(-1, 1), torch.tanh(raw[..., TERMINATE:] / 2)], dim=-1)
+
+
+def _last(part: Tensor | None, steps: int) -> Tensor | None:
+    """(B T, ...) to (B, ...) of the newest of the T images."""
+    return None if part is None else part.unflatten(0, (-1, steps))[:, -1]  # type: ignore[no-untyped-call]
+
+
+def _naming_loss(things: Tensor | None, queries: Tensor, spots: Tensor) -> Tensor:
+    """Cross-entropy of M queries an image, (B, M, W), against where what they name is to be seen, (B, M, 3)."""
+    if things is None:
+        return queries.new_zeros(())
+    logits = point_out(things, queries).flatten(0, 1).view(-1, *things.shape[2:])
+    return pointing_loss(log_softmax(logits), spots.flatten(0, 1))
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:

@@ -40,6 +40,8 @@ class Targets:
         points: Camera name to (B, 3) float32: where the goal of the skill appears in the newest image, as (x, y) in
             [-1, 1] from left to right and top to bottom, and whether it lies in the picture (1 or 0). For auxiliary
             losses; labels that only a simulator has.
+        named: (B, M, E) float32, sentences about M things that may be in the pictures; None where nobody knows.
+        spots: Camera name to (B, M, 3) float32, where those things appear, as in `points`.
         goal: (B, 3) float32, the same goal from the end effector, in the base frame, m; NaN where there is none.
     """
 
@@ -47,6 +49,8 @@ class Targets:
     mask: Tensor
     points: Mapping[str, Tensor] = field(default_factory=dict)
     goal: Tensor | None = None
+    named: Tensor | None = None
+    spots: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class PolicyNetwork(Protocol):

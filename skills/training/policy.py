@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +32,9 @@ DRIVING, MOVING, ENDING = 0.3, 3.0, 3.0
 
 OPENING, EMPTY = 7, 0.93
 """Place of the fingers' opening in the state, and above which there is nothing between them."""
+
+NAMED = 3
+"""Things in each row's pictures that a network is taught the names of."""
 
 CANONICAL = 0.5  # share of the rows that come with the library's own phrase; the others with another wording
 
@@ -100,6 +104,13 @@ class PolicyBatches:
         self._actions = scaling.scale_actions(frames.actions)
         names = wordings({skill.phrase: skill for skill in frames.skills}.values())
         self._texts = {phrase: sentences.embed(texts) for phrase, texts in names.items()}
+        self._blank = np.zeros(sentences.size, np.float32)
+        about = {skill.phrase: skill.object for skill in frames.skills}
+        self._about = [
+            np.concatenate([self._texts[phrase] for phrase, name in about.items() if name == thing])
+            if thing in about.values() else np.zeros((0, sentences.size), np.float32)
+            for thing in frames.things
+        ]  # fmt: skip
 
     def draw(self, rng: np.random.Generator, size: int, device: str = "cpu") -> tuple[Inputs, Targets]:
         """A batch of random rows."""
@@ -118,8 +129,24 @@ class PolicyBatches:
             mask=torch.from_numpy(mask.astype(np.float32)).to(device),
             points={name: torch.from_numpy(points[rows]).to(device) for name, points in frames.points.items()},
             goal=torch.from_numpy(frames.goal[rows]).to(device),
+            **self._named(rows, rng, device),
         )
         return inputs, targets
+
+    def _named(self, rows: NDArray[np.int64], rng: np.random.Generator, device: str) -> dict[str, Any]:
+        """`Targets.named` and `Targets.spots`: things that are to be seen, and sentences of these data about them."""
+        frames = self._frames
+        if not any(len(texts) for texts in self._about):
+            return {}
+        where = frames.where[rows].astype(np.float32)  # (B, C, K, 3)
+        known = np.array([len(texts) > 0 for texts in self._about])
+        chance = (where[..., 2].max(axis=1) > 0) * known + 1e-3 * known
+        chosen = np.argsort(-chance * rng.random(chance.shape), axis=1)[:, :NAMED]  # (B, M)
+        texts = np.stack([[self._about[thing][rng.integers(len(self._about[thing]))] if known[thing] else self._blank
+                           for thing in things] for things in chosen])  # fmt: skip
+        where = np.take_along_axis(where, chosen[:, None, :, None], axis=2) * known[chosen][:, None, :, None]
+        spots = {name: torch.from_numpy(where[:, index]).to(device) for index, name in enumerate(frames.images)}
+        return {"named": torch.from_numpy(texts).to(device), "spots": spots}
 
     def _pictures(self, pixels: NDArray[np.uint8], rng: np.random.Generator, device: str) -> Tensor:
         images = torch.from_numpy(pixels).to(device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W)

@@ -72,11 +72,12 @@ def test_its_map_has_a_thirty_second_of_the_pictures_size(paper: BCZ) -> None:
 def test_a_sentence_changes_nothing_in_an_untrained_eye_and_something_in_a_trained_one() -> None:
     eye = Eye(TEXT, 8, [[16, 2, 2]], 4, 1).eval()
     pixels, text = torch.randn(1, 3, 32, 32).expand(2, -1, -1, -1), torch.randn(2, TEXT)
-    features, logits = eye(pixels, text)
-    assert torch.allclose(features[0], features[1], atol=1e-6) and torch.allclose(logits[0], logits[1], atol=1e-6)
+    seen = eye(pixels, text)
+    assert torch.allclose(seen.features[0], seen.features[1], atol=1e-6)
+    assert torch.allclose(seen.logits[0], seen.logits[1], atol=1e-6)
     block = eye.blocks[0]
     torch.nn.init.normal_(block.film.project.weight)  # type: ignore[union-attr, arg-type]
-    features, _ = eye(pixels, text)
+    features = eye(pixels, text).features
     assert (features[0] - features[1]).abs().max() > 0.01
 
 
@@ -91,7 +92,8 @@ def test_keypoints_are_where_the_attention_is() -> None:
             return logits
 
     eye.attention = Attention()  # type: ignore[assignment]
-    features, first = eye(torch.randn(1, 3, 32, 32), torch.randn(1, TEXT))
+    seen = eye(torch.randn(1, 3, 32, 32), torch.randn(1, TEXT))
+    features, first = seen.features, seen.logits
     # x from left to right, y from top to bottom, cells' middles.
     assert features[0, :4].tolist() == pytest.approx([6.5 / 4 - 1, 1.5 / 4 - 1, 0.5 / 4 - 1, 7.5 / 4 - 1], abs=1e-5)
     assert features[0, 4:6].tolist() == pytest.approx([1, 1])
@@ -99,8 +101,43 @@ def test_keypoints_are_where_the_attention_is() -> None:
     assert torch.equal(first, logits[:, 0])
 
 
+def test_a_query_points_at_what_it_names_and_every_map_sees_it() -> None:
+    eye = Eye(TEXT, 8, [[8, 1, 2]], 2, 1, finder=8).eval()
+    things = torch.zeros(1, 8, 8, 8)
+    things[0, 3, 2, 5] = things[0, 4, 6, 1] = 60.0
+
+    class Finder(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return things
+
+    eye.finder = Finder()  # type: ignore[assignment]
+    torch.nn.init.zeros_(eye.attention.weight)  # type: ignore[union-attr, arg-type]
+    torch.nn.init.constant_(eye.hint, 40.0)  # type: ignore[arg-type]
+    for channel, (row, column) in ((3, (2, 5)), (4, (6, 1))):
+        query = torch.zeros(1, 8)
+        query[0, channel] = 2.0
+        seen = eye(torch.randn(1, 3, 32, 32), torch.randn(1, TEXT), query)
+        spot = pytest.approx([(column + 0.5) / 4 - 1, (row + 0.5) / 4 - 1], abs=1e-3)
+        assert seen.features.shape == (1, eye.size)
+        assert seen.features[0, -3:-1].tolist() == spot  # what the query found
+        assert seen.features[0, :2].tolist() == spot  # and what attention 0 makes of it
+
+
+def test_a_network_learns_names_from_everything_in_the_picture() -> None:
+    network = small(finder=8)
+    inputs, targets = batch(2)
+    assert "naming" not in network.losses(inputs, targets)
+    spots = torch.tensor([[[-0.8, -0.8, 1.0], [0.8, 0.8, 1.0]]]).expand(2, -1, -1)
+    targets = replace(targets, named=torch.randn(1, 2, TEXT).expand(2, -1, -1), spots=dict.fromkeys(CAMERAS, spots))
+    before = float(network.losses(inputs, targets)["naming"].detach())
+    overfit(network, inputs, targets, 60)
+    assert float(network.losses(inputs, targets)["naming"].detach()) < 0.3 * before
+    absent = replace(targets, spots=dict.fromkeys(CAMERAS, spots * torch.tensor([1.0, 1.0, 0.0])))
+    assert float(network.losses(inputs, absent)["naming"].detach()) == 0.0
+
+
 def raw(network: BCZ, value: torch.Tensor) -> None:
-    network.forward = lambda inputs: (value, {}, torch.zeros(len(value), 3))  # type: ignore[method-assign]
+    network._look = lambda inputs: (value, {}, torch.zeros(len(value), 3))  # type: ignore[method-assign]
 
 
 def test_the_loss_of_moves_is_huber_and_weighs_each_channel() -> None:
@@ -111,7 +148,7 @@ def test_the_loss_of_moves_is_huber_and_weighs_each_channel() -> None:
             wrong = targets.actions.clone()
             wrong[..., channel] += error
             raw(network, wrong)
-            losses = network.losses(inputs, replace(targets, goal=None))
+            losses = network.losses(inputs, replace(targets, goal=None, points={}))
             huber = 0.5 * error**2 if error < HUBER else HUBER * (error - 0.5 * HUBER)
             assert float(losses["action"]) == pytest.approx(WEIGHTS[channel] * huber / HUBER, rel=1e-4)
 
@@ -120,7 +157,7 @@ def test_steps_after_the_end_and_moves_while_ending_do_not_count() -> None:
     network = small(chunk=3)
     inputs, targets = batch(1, chunk=3)
     targets.actions[0, 1, 10] = 1.0  # ends at the second, so there is no third
-    targets = replace(targets, mask=torch.tensor([[1.0, 1.0, 0.0]]), goal=None)
+    targets = replace(targets, mask=torch.tensor([[1.0, 1.0, 0.0]]), goal=None, points={})
     right = targets.actions.clone()
     right[..., 10] *= 20.0
     wrong = right.clone()

@@ -23,7 +23,19 @@ from saycan.skills.training.policy import (
     row_weights,
     split,
 )
-from tests.skills.data.builder import FIND, GO, PICK, PLACE, SKILLS, SPEC, STIR, UNSEEN, make_episode, make_sentences
+from tests.skills.data.builder import (
+    FIND,
+    GO,
+    PICK,
+    PLACE,
+    SKILLS,
+    SPEC,
+    STIR,
+    TRASH,
+    UNSEEN,
+    make_episode,
+    make_sentences,
+)
 
 RNG = np.random.default_rng
 
@@ -78,6 +90,26 @@ def test_decisive_rows_count_more_and_rows_on_the_way_less() -> None:
 def test_a_verb_of_ones_own_is_learned_too() -> None:
     frames = flatten([make_episode(STIR, skills=(*SKILLS, STIR))])
     assert row_weights(frames).sum() == pytest.approx(1) and (row_weights(frames) > 0).all()
+
+
+def test_rows_come_with_the_names_of_what_is_to_be_seen() -> None:
+    pick, trash = make_episode(PICK, 1), make_episode(TRASH, 2)
+    frames = flatten([pick, trash])
+    _, targets = batches(frames).rows(np.array([0, 5]), RNG(0))
+    texts = make_sentences()
+    known = {text: skill.object for skill in (PICK, TRASH) for text in wordings([skill])[skill.phrase]}
+    vectors = {name: [texts.embed([text])[0] for text, thing in known.items() if thing == name] for name in ("apple",)}
+    assert targets.named is not None and targets.named.shape[0] == 2
+    apple = frames.things.index("apple")
+    seen = 0
+    for row, (sentences, head) in enumerate(zip(targets.named, targets.spots["head"], strict=True)):
+        for sentence, spot in zip(sentences, head, strict=True):
+            if any(np.allclose(sentence, vector) for vector in vectors["apple"]):
+                np.testing.assert_allclose(spot, frames.where[[0, 5][row], 0, apple], rtol=1e-3)
+                seen += 1
+            else:
+                assert spot[2] == 0  # nothing is said here about the tea
+    assert seen == 2
 
 
 def test_history_begins_with_the_episode_and_chunks_end_with_it() -> None:
