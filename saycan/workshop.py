@@ -52,9 +52,9 @@ def collect(
     with telling(traceback) as screen:
         from saycan.collect import Collected
         from saycan.collect import collect as make
-        from saycan.skills.data.collect import LEARNED, SHARES, Plan
+        from saycan.skills.data.collect import MANIPULATION, SHARES, Plan
 
-        shares = SHARES if policy == "experts" else LEARNED
+        shares = SHARES if policy == "experts" else MANIPULATION
         plan = Plan(first=first, noise=noise, every=every, takeover=takeover, in_a_row=in_a_row, shares=shares)
         total = Collected()
         with _bar(screen) as progress:

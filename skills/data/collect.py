@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ SHARES: Mapping[str, float] = {
 }  # fmt: skip
 """Verb to the share of the scenes that begin with it: the harder, the more."""
 
-LEARNED = {verb: share for verb, share in SHARES.items() if verb not in ("go to", "find")}
+MANIPULATION = {verb: share for verb, share in SHARES.items() if verb not in ("go to", "find")}
 """What a learned policy attempts: driving and looking about are not learned."""
 
 IN_A_ROW = 3
@@ -50,12 +50,8 @@ class Plan:
     noise: float = 1.2
     every: int = 3
     takeover: bool = True
-    shares: Mapping[str, float] = None  # type: ignore[assignment]
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     in_a_row: int = IN_A_ROW
-
-    def __post_init__(self) -> None:
-        if self.shares is None:
-            object.__setattr__(self, "shares", SHARES)
 
 
 def collect_scene(

@@ -68,7 +68,7 @@ class Episode:
         return self.labels.get("period", np.arange(len(self))).astype(np.int64)
 
     def take(self, rows: NDArray[np.int64]) -> Episode:
-        """The same episode with these rows only; what there is no row of (no labels, no truths) stays away."""
+        """The same episode with these rows only."""
 
         def some(array: NDArray[Any]) -> NDArray[Any]:
             return array[rows] if len(array) == len(self) else array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +69,18 @@ class Frames:
     def __len__(self) -> int:
         return len(self.state)
 
+    @cached_property
+    def _order(self) -> tuple[int, NDArray[np.int64]]:
+        """More than the largest period, and (N,) a key of each row by which all rows are sorted."""
+        span = int(self.period.max()) + 1
+        return span, self.episode.astype(np.int64) * span + self.period
+
     def at(self, rows: NDArray[np.int64], ahead: NDArray[np.int64]) -> NDArray[np.int64]:
         """(R, K) rows of the same episodes `ahead` (R, K) or (K,) periods later, or earlier where that is negative.
 
         Where that period was not kept: the first row after it, or the last one before it; never beyond the episode.
         """
-        span = int(self.period.max()) + 1
-        keys = self.episode.astype(np.int64) * span + self.period
+        span, keys = self._order
         first = np.searchsorted(self.episode, self.episode[rows])[:, None]
         wanted = self.period[rows][:, None] + ahead
         sought = self.episode[rows].astype(np.int64)[:, None] * span + np.clip(wanted, 0, span - 1)

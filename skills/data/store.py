@@ -79,16 +79,21 @@ def read_shard(path: Path, fields: Iterable[str] | None = None) -> Iterator[Epis
             for index in range(len(data)):
                 yield _read(data[f"demo_{index}"], phrases, wanted)
     except (OSError, KeyError) as error:
-        raise BadInputError(
-            f"{path} is not a shard of demonstrations ({error}); make them with: saycan collect"
-        ) from error
+        raise _no_shard(path, error) from error
 
 
 def about(path: Path) -> dict[str, Any]:
-    """What is written about a shard: distribution, versions, phrases."""
-    with h5py.File(path, "r") as file:
-        found: dict[str, Any] = json.loads(file["data"].attrs["env_args"])
+    """What is written about a shard: distribution, versions, phrases. Raises BadInputError for a file that is none."""
+    try:
+        with h5py.File(path, "r") as file:
+            found: dict[str, Any] = json.loads(file["data"].attrs["env_args"])
+    except (OSError, KeyError) as error:
+        raise _no_shard(path, error) from error
     return found
+
+
+def _no_shard(path: Path, error: Exception) -> BadInputError:
+    return BadInputError(f"{path} is not a shard of demonstrations ({error}); make them with: saycan collect")
 
 
 def _as_list(place: Place) -> list[Any]:

@@ -104,13 +104,13 @@ class PolicyBatches:
         self._actions = scaling.scale_actions(frames.actions)
         names = wordings({skill.phrase: skill for skill in frames.skills}.values())
         self._texts = {phrase: sentences.embed(texts) for phrase, texts in names.items()}
-        self._blank = np.zeros(sentences.size, np.float32)
         about = {skill.phrase: skill.object for skill in frames.skills}
-        self._about = [
-            np.concatenate([self._texts[phrase] for phrase, name in about.items() if name == thing])
-            if thing in about.values() else np.zeros((0, sentences.size), np.float32)
-            for thing in frames.things
-        ]  # fmt: skip
+        of_thing = [[self._texts[phrase] for phrase, name in about.items() if name == thing] for thing in frames.things]
+        self._about = np.concatenate(
+            [np.zeros((0, sentences.size), np.float32), *(texts for thing in of_thing for texts in thing)]
+        )
+        self._sayings = np.array([sum(map(len, texts)) for texts in of_thing], int)  # how many there are of each thing
+        self._saying = np.cumsum(self._sayings) - self._sayings  # and where they begin
 
     def draw(self, rng: np.random.Generator, size: int, device: str = "cpu") -> tuple[Inputs, Targets]:
         """A batch of random rows."""
@@ -136,15 +136,15 @@ class PolicyBatches:
     def _named(self, rows: NDArray[np.int64], rng: np.random.Generator, device: str) -> dict[str, Any]:
         """`Targets.named` and `Targets.spots`: things that are to be seen, and sentences of these data about them."""
         frames = self._frames
-        if not any(len(texts) for texts in self._about):
+        known = np.flatnonzero(self._sayings)  # the things that these data say anything about
+        if not len(known):
             return {}
-        where = frames.where[rows].astype(np.float32)  # (B, C, K, 3)
-        known = np.array([len(texts) > 0 for texts in self._about])
-        chance = (where[..., 2].max(axis=1) > 0) * known + 1e-3 * known
-        chosen = np.argsort(-chance * rng.random(chance.shape), axis=1)[:, :NAMED]  # (B, M)
-        texts = np.stack([[self._about[thing][rng.integers(len(self._about[thing]))] if known[thing] else self._blank
-                           for thing in things] for things in chosen])  # fmt: skip
-        where = np.take_along_axis(where, chosen[:, None, :, None], axis=2) * known[chosen][:, None, :, None]
+        where = frames.where[rows][:, :, known].astype(np.float32)  # (B, C, K, 3)
+        chance = rng.random((len(rows), len(known))) + (where[..., 2].max(axis=1) > 0)
+        chosen = np.argsort(-chance, axis=1)[:, :NAMED]  # (B, M), what is to be seen first
+        which = (rng.random(chosen.shape) * self._sayings[known[chosen]]).astype(int)
+        texts = self._about[self._saying[known[chosen]] + which]
+        where = np.take_along_axis(where, chosen[:, None, :, None], axis=2)
         spots = {name: torch.from_numpy(where[:, index]).to(device) for index, name in enumerate(frames.images)}
         return {"named": torch.from_numpy(texts).to(device), "spots": spots}
 
