@@ -41,6 +41,7 @@ def collect(
         bool, typer.Option("--takeover/--alone", help="Whether the expert takes over from a policy in mid-skill.")
     ] = True,
     variation: Annotated[str, typer.Option(help='How scenes are drawn: "frozen", "wide", "hard".')] = "frozen",
+    verbs: Annotated[str, typer.Option(help='Only these verbs: "wipe, pick up"; by default all that fit.')] = "",
     noise: Annotated[float, typer.Option(help="Largest level of the disturbance.", min=0.0)] = 1.2,
     every: Annotated[int, typer.Option(help="Keep a row every so many control periods.", min=1)] = 3,
     in_a_row: Annotated[int, typer.Option(help="Most skills in one scene.", min=1)] = 3,
@@ -52,9 +53,9 @@ def collect(
     with telling(traceback) as screen:
         from saycan.collect import Collected
         from saycan.collect import collect as make
-        from saycan.skills.data.collect import MANIPULATION, SHARES, Plan
+        from saycan.skills.data.collect import MANIPULATION, SHARES, Plan, only
 
-        shares = SHARES if policy == "experts" else MANIPULATION
+        shares = only(verbs, SHARES if policy == "experts" else MANIPULATION)
         plan = Plan(first=first, noise=noise, every=every, takeover=takeover, in_a_row=in_a_row, shares=shares)
         total = Collected()
         with _bar(screen) as progress:

@@ -127,7 +127,8 @@ def _fill(
             placements.append(_stand(thing, model, layout, spot, area.height, rng))
         most = max(most, len(placements))
         if len(placements) == len(free) and (spill is not None or not spilled):
-            return spill, [*fixed, *placements]
+            left = spill and spill.wiped(scene.wiped, rng)
+            return left, [*fixed, *placements]
     beside = " beside the spill" if spilled else ""
     where = f"{'on' if layout.kind == 'surface' else 'at'} the {layout.name}"
     raise SceneError(f"{len(things)} things do not fit {where}{beside}: {most + len(fixed)} did. Put some elsewhere")

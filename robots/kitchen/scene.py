@@ -68,6 +68,7 @@ class Scene:
         drawer: How far the drawer is open, 0 to 1.
         appearance: Light, camera and colours.
         seed: Draws the positions; None leaves that to whoever builds the scene.
+        wiped: Share of each spill that has been wiped away before; one cell is left at least.
         grip: How much lower than usual in the fingers the thing in hand is held, m.
         layout: Where the furniture stands.
         models: Things that differ in size or colour from what `OBJECTS` says of their name, each name once.
@@ -80,6 +81,7 @@ class Scene:
     drawer: float = 0.0
     appearance: Appearance = field(default_factory=Appearance)
     seed: int | None = None
+    wiped: float = 0.0
     grip: float = 0.0
     layout: Layout = PLACES
     models: tuple[ObjectModel, ...] = ()
@@ -95,6 +97,8 @@ class Scene:
             raise SceneError(f"the robot cannot start at {self.start!r}; valid: {', '.join(PLACES)}")
         if not 0.0 <= self.drawer <= 1.0:
             raise SceneError(f"the drawer is open by a fraction from 0 to 1, found {self.drawer}")
+        if not 0.0 <= self.wiped <= 1.0:
+            raise SceneError(f"a share from 0 to 1 of a spill has been wiped away, found {self.wiped}")
         for thing in self.things:
             if thing.name not in names:
                 raise SceneError(str(UnknownNameError("object", thing.name, sorted(names))))
@@ -132,7 +136,10 @@ class Scene:
         return np.asarray(place.dock + np.array([x, y, turn]))
 
     def describe(self) -> str:
-        """In words that `parse_scene` reads back; poses, offsets, appearance, layout and models have none."""
+        """In words that `parse_scene` reads back.
+
+        Poses, offsets, what has been wiped away, appearance, layout and models have none.
+        """
         parts = ["with operator" if self.start == "operator" else f"at {self.start}"]
         seen: Counter[str] = Counter()
         for thing in self.things:

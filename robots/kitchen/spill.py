@@ -6,7 +6,7 @@ and its footprint covers the cell's middle; so a clean counter means that it was
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,13 @@ class Spill:
         place = layout[self.place]
         flat = [place.point(self.across + CELL * i, self.deep + CELL * j) for i, j in self.cells]
         return np.column_stack([np.array(flat), np.full(len(flat), place.height)])
+
+    def wiped(self, share: float, rng: np.random.Generator) -> Spill:
+        """What is left when that share of its cells, drawn at random, has been wiped away: one cell at least."""
+        if not share:
+            return self
+        left = rng.permutation(len(self.cells))[: max(1, round((1.0 - share) * len(self.cells)))]
+        return replace(self, cells=tuple(self.cells[index] for index in sorted(left)))
 
 
 def pour(rng: np.random.Generator) -> tuple[tuple[int, int], ...]:

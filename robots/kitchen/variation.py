@@ -7,7 +7,9 @@
     kitchen  layout; colours of furniture, floor, walls   four fifths of the orders and   the other orders, the other
                                                           of the hues                     hues, and all of them coloured
 
-"wide" changes all of these at once within training's ranges, and the light. The frozen distribution lies inside of it.
+"wide" changes all of these at once within training's ranges, and the light, and leaves only a part of the spill in half
+of the scenes that have one: what wiping ends with is seen too seldom otherwise. The frozen distribution lies inside of
+it.
 
 A changed colour must leave no doubt about which thing it is: among the things of its kind (cans, bags, ...), the
 standard colour that its main colour resembles most is its own, by a factor (`TELLABLE`), and its label and cap change
@@ -49,6 +51,9 @@ RECOLOR, RECOLOR_MORE = (0.0, 0.05), (0.11, 0.15)
 RESIZE, RESIZE_MORE = (0.0, 0.08), (0.10, 0.14)
 TELLABLE = 0.75
 """A main colour's difference from its own standard is at most this fraction of that from any other of its kind."""
+
+LEAST_LEFT = 0.025
+"""Share of a spill that may be left at the start in half of training's wide scenes, drawn evenly in its logarithm."""
 
 HELD_OUT_HUES = ((110.0, 150.0), (300.0, 350.0))
 """Degrees of OKLab hue, yellow-green and purple to pink, that furniture has in evaluation only."""
@@ -151,7 +156,10 @@ def _wide(scene: Scene, rng: np.random.Generator) -> Scene:
         palette=sample_palette(rng, held_out_hues=False),
     )
     furnished = _furnished(replace(scene, appearance=appearance), sample_layout(rng, held_out_order=False))
-    return _with_models(furnished, lambda model: recolored(resized(model, _either_way(RESIZE, rng)), RECOLOR, rng))
+    changed = _with_models(furnished, lambda model: recolored(resized(model, _either_way(RESIZE, rng)), RECOLOR, rng))
+    if not scene.spills or rng.random() < 0.5:
+        return changed
+    return replace(changed, wiped=float(1.0 - LEAST_LEFT ** rng.random()))
 
 
 _VARIATIONS: dict[str, Callable[[Scene, np.random.Generator], Scene]] = {

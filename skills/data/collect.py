@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from saycan.errors import UnknownNameError
 from saycan.gate import Gate
 from saycan.library import SkillLibrary
 from saycan.policy import Policy
@@ -25,6 +26,16 @@ SHARES: Mapping[str, float] = {
 
 MANIPULATION = {verb: share for verb, share in SHARES.items() if verb not in ("go to", "find")}
 """What a learned policy attempts: driving and looking about are not learned."""
+
+
+def only(verbs: str, shares: Mapping[str, float]) -> Mapping[str, float]:
+    """The shares of these verbs, which commas separate; of all when it is empty. Raises UnknownNameError."""
+    names = [name.strip() for name in verbs.split(",") if name.strip()] or [*shares]
+    for name in names:
+        if name not in shares:
+            raise UnknownNameError("verb", name, shares)
+    return {name: shares[name] for name in names}
+
 
 IN_A_ROW = 3
 """Most skills that are attempted one after the other in one scene: the later ones begin as the earlier ones end."""

@@ -140,7 +140,9 @@ class Eye(nn.Module):
         logits = self.attention(x).flatten(2)  # (N, K, h w)
         things, found = None, []
         if self.finder is not None and self.hint is not None and query is not None:
-            things = functional.adaptive_avg_pool2d(self.finder(stem), (height, width))  # (N, W, h, w)
+            things = self.finder(stem)
+            if things.shape[2:] != (height, width):
+                things = functional.adaptive_avg_pool2d(things, (height, width))  # (N, W, h, w)
             meant = point_out(things, query[:, None]).softmax(dim=-1)  # (N, 1, h w)
             peak = meant.amax(dim=-1)
             logits = logits + self.hint[:, None] * (meant / peak[..., None])

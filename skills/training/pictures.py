@@ -4,10 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 GAIN, OFFSET = 0.12, 0.04
 """Largest change of a picture's contrast, and of its channels' brightness as a share of full scale."""
+
+
+SHIFT = 2
+"""Pixels that a picture moves at most, each way."""
+
+
+def shifted(pixels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Pictures moved by a few pixels, their edges repeated: a policy learns to go by what it sees, not by which pixel
+    it was in a certain picture (random crops, Mandlekar et al. 2021, arXiv:2108.03298).
+
+    Args:
+        pixels: (B, T, H, W, 3), the T of each row moved alike.
+        rng: Draws how far.
+
+    Returns:
+        Pictures of the same shape, and (B, 2) by how much what is in them has moved, (x, y), with the picture's half
+        width and half height as units (`Targets.points`).
+    """
+    height, width = pixels.shape[2:4]
+    edges = np.pad(pixels, ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
+    corners = rng.integers(0, 2 * SHIFT + 1, (len(pixels), 2))
+    moved = np.stack([row[:, y : y + height, x : x + width] for row, (x, y) in zip(edges, corners, strict=True)])
+    return moved, ((SHIFT - corners) * (2 / width, 2 / height)).astype(np.float32)
+
+
+def follow(points: NDArray[np.float32], by: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, ..., 3) places in pictures that have moved by (B, 2): x, y and whether it is still in the picture."""
+    there = points[..., :2] + by.reshape(len(by), *(1,) * (points.ndim - 2), 2)
+    seen = points[..., 2] * (np.abs(there) <= 1).all(axis=-1)
+    return np.concatenate([there * seen[..., None], seen[..., None]], axis=-1).astype(np.float32)
 
 
 def tinted(images: Tensor, rng: np.random.Generator) -> Tensor:

@@ -15,6 +15,7 @@ from saycan import workshop
 from saycan.cli import app
 from saycan.collect import Collected, Work
 from saycan.skills import checkpoint
+from saycan.skills.data.collect import SHARES
 from saycan.skills.data.store import write_shard
 from saycan.skills.kitchen import kitchen_library
 from saycan.skills.sentences import wordings
@@ -64,6 +65,17 @@ def test_collect_makes_shards_and_goes_on_where_it_was(monkeypatch: pytest.Monke
     assert "pick up" in plan.shares and "find" not in plan.shares  # which is not learned
     assert saycan(*arguments).output.strip().endswith("0 episodes, 0 of them successful, 0 rows, in data")
     assert len(made) == 2
+
+
+def test_collect_takes_the_verbs_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Work] = []
+    monkeypatch.setattr(collecting, "make_shard", lambda work: made.append(work) or Collected(work.count))
+    monkeypatch.setattr(collecting, "ProcessPoolExecutor", ThreadPoolExecutor)
+    result = saycan("collect", "data", "--scenes", "3", "--verbs", "wipe, pick up")
+    assert result.exit_code == 0, result.output
+    assert dict(made[0].plan.shares) == {verb: SHARES[verb] for verb in ("wipe", "pick up")}
+    wrong = saycan("collect", "data", "--verbs", "wip")
+    assert wrong.exit_code == 2 and "wip" in wrong.output and "wipe" in wrong.output
 
 
 def test_data_show_makes_a_contact_sheet(tmp_path: Path) -> None:

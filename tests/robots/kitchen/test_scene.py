@@ -121,6 +121,11 @@ def test_a_description_reads_back_as_the_same_scene(pairs, held, spills, start, 
     assert parse_scene(scene.describe()) == scene
 
 
+def test_more_than_all_of_a_spill_cannot_be_wiped_away() -> None:
+    with pytest.raises(SceneError, match=r"a share from 0 to 1 .* found 1\.5"):
+        Scene(spills=("table",), wiped=1.5)
+
+
 def test_a_scene_from_code_is_checked_too() -> None:
     with pytest.raises(SceneError, match="cannot start at 'moon'"):
         Scene(start="moon")

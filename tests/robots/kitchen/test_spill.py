@@ -7,7 +7,7 @@ import pytest
 from saycan.robots.kitchen.layout import PLACES
 from saycan.robots.kitchen.objects import OBJECTS
 from saycan.robots.kitchen.render import RayRenderer
-from saycan.robots.kitchen.spill import CELL, FEWEST_CELLS, MOST_CELLS, SpillCells, pour
+from saycan.robots.kitchen.spill import CELL, FEWEST_CELLS, MOST_CELLS, Spill, SpillCells, pour
 
 
 @pytest.fixture
@@ -103,3 +103,12 @@ def test_cells_lie_side_by_side_on_their_surface(world) -> None:
     assert np.allclose(cells.dirty[:, 2], PLACES["table"].height)
     gaps = np.linalg.norm(cells.dirty[:, None, :2] - cells.dirty[None, :, :2], axis=-1)
     assert gaps[gaps > 0].min() == pytest.approx(CELL)
+
+
+@pytest.mark.parametrize(("share", "left"), [(0.0, 30), (0.5, 15), (0.99, 1), (1.0, 1)])
+def test_what_is_left_of_a_spill_is_a_part_of_it(share: float, left: int) -> None:
+    cells = tuple((i, j) for i in range(-2, 3) for j in range(-3, 3))
+    spill = Spill("table", 0.1, 0.2, cells)
+    rest = spill.wiped(share, np.random.default_rng(0))
+    assert len({*rest.cells}) == left and {*rest.cells} <= {*cells}
+    assert (rest.place, rest.across, rest.deep) == ("table", 0.1, 0.2)

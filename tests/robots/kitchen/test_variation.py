@@ -9,6 +9,7 @@ import pytest
 from saycan.errors import BadInputError, UnknownNameError
 from saycan.robots.kitchen import Kitchen
 from saycan.robots.kitchen.appearance import Appearance
+from saycan.robots.kitchen.arrangement import place_objects
 from saycan.robots.kitchen.color import chroma_of, difference, from_oklab, hue_of, to_oklab
 from saycan.robots.kitchen.distribution import sample_scene
 from saycan.robots.kitchen.layout import PLACES
@@ -182,3 +183,14 @@ def test_oklab_and_back() -> None:
     np.testing.assert_allclose(to_oklab((1.0, 0.0, 0.0)), [0.628, 0.225, 0.126], atol=1e-3)  # Ottosson's own figures
     for color in ((0.2, 0.5, 0.9), (0.01, 0.99, 0.3), (0.0, 0.0, 0.0)):
         np.testing.assert_allclose(from_oklab(to_oklab(color)), color, atol=1e-6)
+
+
+def test_half_of_the_wide_scenes_with_a_spill_begin_with_a_part_of_it() -> None:
+    wipe = Skill("wipe the table with the sponge", "wipe", "sponge", "table")
+    wide = [sample_variation(wipe, seed, "training", "wide") for seed in range(60)]
+    begun = [scene for scene in wide if scene.wiped]
+    assert 18 <= len(begun) <= 42
+    cells = [len(place_objects(scene, np.random.default_rng(0)).spills[0].cells) for scene in begun]
+    assert min(cells) <= 2 and max(cells) >= 12
+    assert not any(sample_variation(wipe, seed, "training", "frozen").wiped for seed in range(10))
+    assert not any(scene.wiped for scene in scenes("wide"))

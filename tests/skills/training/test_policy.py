@@ -12,7 +12,7 @@ from saycan.skills.data.frames import Frames, flatten
 from saycan.skills.policies.network import Inputs
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import wordings
-from saycan.skills.training.pictures import GAIN, OFFSET
+from saycan.skills.training.pictures import GAIN, OFFSET, SHIFT, follow, shifted
 from saycan.skills.training.policy import (
     DRIVING,
     ENDING,
@@ -28,6 +28,7 @@ from tests.skills.data.builder import (
     GO,
     PICK,
     PLACE,
+    SIDE,
     SKILLS,
     SPEC,
     STIR,
@@ -137,6 +138,35 @@ def test_labels_belong_to_the_newest_picture() -> None:
     assert targets.goal is not None
     np.testing.assert_array_equal(targets.goal.numpy(), frames.goal[rows])
     np.testing.assert_array_equal(inputs.text.numpy(), make_sentences().embed([PICK.phrase, PICK.phrase, PLACE.phrase]))
+
+
+def test_pictures_move_a_little_and_labels_follow() -> None:
+    pixels = np.zeros((60, 2, 16, 16, 3), np.uint8)
+    pixels[:, :, 5, 9] = 200
+    moved, by = shifted(pixels, RNG(0))
+    label = np.tile(np.float32([(9.5 / 16) * 2 - 1, (5.5 / 16) * 2 - 1, 1]), (60, 1))
+    x, y, seen = follow(label, by).T
+    assert (seen == 1).all()
+    columns, rows = np.rint((x + 1) * 8 - 0.5).astype(int), np.rint((y + 1) * 8 - 0.5).astype(int)
+    assert {*columns} == {*range(9 - SHIFT, 9 + SHIFT + 1)} and {*rows} == {*range(5 - SHIFT, 5 + SHIFT + 1)}
+    for step in (0, 1):
+        assert (moved[np.arange(60), step, rows, columns] == 200).all() and (moved[:, step] > 0).sum() == 60 * 3
+    edge = np.tile(np.float32([[[0.99, 0, 1]], [[-0.99, 0, 1]]]), (1, 3, 1))
+    gone = follow(edge, np.float32([[0.02, 0], [0.02, 0]]))
+    assert gone[0].tolist() == [[0, 0, 0]] * 3 and gone[1, :, 2].tolist() == [1, 1, 1]
+
+
+def test_labels_follow_the_pictures_that_a_batch_moves() -> None:
+    frames = flatten([make_episode(PICK, 1, 4)])
+    frames.images["head"][:] = 0
+    frames.points["head"][:] = (2 * 3.5 / SIDE - 1, 2 * 9.5 / SIDE - 1, 1)
+    frames.images["head"][:, 9, 3] = 255
+    inputs, targets = batches(frames, augment=True).rows(np.arange(4).repeat(10), RNG(0))
+    brightest = inputs.images["head"][:, 0].float().sum(dim=1).flatten(1).argmax(dim=1)
+    cells = torch.round((targets.points["head"][:, :2] + 1) * SIDE / 2 - 0.5)
+    assert (targets.points["head"][:, 2] == 1).all()
+    assert torch.equal(brightest, (cells[:, 1] * SIDE + cells[:, 0]).long())
+    assert len(cells.unique(dim=0)) > 10
 
 
 def test_pictures_change_a_little_each_in_its_own_way() -> None:
