@@ -73,19 +73,19 @@ class ValueLearner:
         batches, frames = self._batches, self._batches.frames
         known = 1.0 - asked.possible  # an impossible skill does not succeed
         target = torch.zeros_like(known)
-        mine = batches.of_policy[rows]
-        outcome = torch.from_numpy(frames.success[frames.episode[rows]].astype(np.float32))
-        if self._method == "td":
-            following = np.minimum(rows + 1, frames.end[rows])
-            after = batches.questions(following, phrases[:, :1], rng)
+        # Where its own phrase is impossible, done or dropped, a row is as any other: or what is done looks worth doing.
+        own = np.flatnonzero(batches.of_policy[rows] & (asked.possible[:, 0] > 0).numpy())
+        mine = rows[own]
+        outcome = torch.from_numpy(frames.success[frames.episode[mine]].astype(np.float32))
+        if self._method == "td" and len(own):
+            following = np.minimum(mine + 1, frames.end[mine])
+            after = batches.questions(following, phrases[own, :1], rng)
             ahead = self.target.ask(self.target.look(after.images, after.body), after.text, after.place)
-            # An attempt is over where it ends, and where the skill is none to begin any more: done, or dropped.
-            over = torch.from_numpy(rows + 1 > frames.end[rows]) | (after.possible[:, 0] == 0)
+            # An attempt is over where it ends, and where the skill is none to begin any more.
+            over = torch.from_numpy(mine + 1 > frames.end[mine]) | (after.possible[:, 0] == 0)
             outcome = torch.where(over, outcome, ahead.value[:, 0].sigmoid())
-        # From there on the phrase is as impossible as anywhere else, or what is done would look worth doing.
-        own = torch.from_numpy(mine) & (asked.possible[:, 0] > 0)
-        target[:, 0] = torch.where(own, outcome, target[:, 0])
-        known[:, 0] = torch.where(own, torch.ones_like(outcome), known[:, 0])
+        target[own, 0] = outcome
+        known[own, 0] = 1.0
         known[:, 0] *= 4.0
         known[:, 1:] *= torch.from_numpy(phrases[:, 1:] != phrases[:, :1])  # asked again it must not be contradicted
         return target, known
