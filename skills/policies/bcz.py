@@ -280,6 +280,10 @@ class BCZ(nn.Module):
             losses["goal"] = GOAL * _mean(error, known)
         return losses
 
+    def looks_at(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Each camera's logits of attention 0 (B, h, w) in the newest image."""
+        return self(inputs)[1]
+
     def actions(self, inputs: Inputs) -> Tensor:
         """(B, C, A) in [-1, 1]; terminate is positive where it is likelier than not."""
         raw = self(inputs)[0]

@@ -180,6 +180,10 @@ class ClipFusion(nn.Module):
         """(B, C, A) float32 in [-1, 1]."""
         return self._fuse(inputs)[0].tanh()
 
+    def looks_at(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Each camera's pointer (B, h, w), logarithms."""
+        return self._fuse(inputs)[2]
+
     def _fuse(self, inputs: Inputs) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Actions before the tanh (B, C, A), the questions' answers (B, C, D), maps of the newest step (B, h, w)."""
         patches = self._patches(inputs.images)  # (B, T, cameras, K, D)

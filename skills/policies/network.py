@@ -71,3 +71,7 @@ class PolicyNetwork(Protocol):
     def actions(self, inputs: Inputs) -> Tensor:
         """(B, C, A) float32 in [-1, 1], the actions to take, scaled as in `Targets`."""
         ...
+
+    def looks_at(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Camera name to (B, h, w), the larger the more it looks there for the goal; without attention none."""
+        ...

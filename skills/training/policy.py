@@ -204,11 +204,9 @@ def evaluate(
             hand += (predicted - wanted)[going, :3].norm(dim=1).tolist()
             grip += ((predicted[going, 6] > 0) == (wanted[going, 6] > 0)).float().tolist()
             ended += ((predicted[:, 10] > 0) == (wanted[:, 10] > 0)).float().tolist()
-            forward = network(inputs) if hasattr(network, "eyes") else None
-            for name, point in targets.points.items() if forward is not None else ():
-                logits = forward[1].get(name) if forward is not None else None
-                if logits is not None:
-                    hits.setdefault(name, []).extend(_hits(logits, point))
+            for name, maps in network.looks_at(inputs).items():  # type: ignore[operator]
+                if name in targets.points:
+                    hits.setdefault(name, []).extend(_hits(maps, targets.points[name]))
     scores = {"hand error": float(np.mean(hand)), "gripper": float(np.mean(grip)), "terminate": float(np.mean(ended))}
     return scores | {f"points {name}": float(np.mean(values)) for name, values in hits.items() if values}
 

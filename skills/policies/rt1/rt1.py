@@ -182,6 +182,10 @@ class RT1(nn.Module):
         """(B, C, A) float32 in [-1, 1]: the middle of the likeliest bin in each dimension."""
         return self.choose(self.tokens(inputs))
 
+    def looks_at(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Each camera's map (B, h, w) of its first token, logarithms."""
+        return {name: maps[:, 0] for name, maps in self._tokens(inputs)[1].items()}
+
     def choose(self, tokens: Tensor) -> Tensor:
         """As `actions`, from tokens (B, history, S', D)."""
         return from_bins(self.predict(tokens).argmax(-1), self.bins)

@@ -228,11 +228,17 @@ class Knowing(torch.nn.Module):
         actions[..., [6, 10]] *= 1.0 if self._wrong == 0 else -1.0
         return actions
 
+    def looks_at(self, inputs: Inputs) -> dict[str, torch.Tensor]:
+        maps = torch.zeros(len(inputs.state), SIDE, SIDE)
+        maps[:, 3, 11 if self._wrong else 5] = 1.0
+        return {"head": maps}
+
 
 def test_scores_of_whoever_knows_and_of_whoever_does_not() -> None:
     frames = flatten([make_episode(PICK, seed) for seed in range(3)])
+    frames.points["head"][:] = (2 * 5.5 / SIDE - 1, 2 * 3.5 / SIDE - 1, 1)
     made = batches(frames)
     perfect = evaluate(Knowing(frames, made), made, 256)
-    assert perfect == {"hand error": 0.0, "gripper": 1.0, "terminate": 1.0}
+    assert perfect == {"hand error": 0.0, "gripper": 1.0, "terminate": 1.0, "points head": 1.0}
     wrong = evaluate(Knowing(frames, made, 0.25), made, 256)
-    assert wrong == {"hand error": pytest.approx(0.25), "gripper": 0.0, "terminate": 0.0}
+    assert wrong == {"hand error": pytest.approx(0.25), "gripper": 0.0, "terminate": 0.0, "points head": 0.0}
