@@ -28,7 +28,7 @@ def save_curve(folder: Path, path: Path | None = None) -> Path:
     for axis, name in zip(axes.flat, names, strict=False):
         points = [(row["step"], row[name]) for row in rows if name in row]
         axis.plot(*zip(*points, strict=True), color="#2b6cb0")
-        axis.set_title(f"{name}: {points[-1][1]:.3f}", fontsize=9)
+        axis.set_title(f"{name}: {points[-1][1]:.3g}", fontsize=9)
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(names) :]:

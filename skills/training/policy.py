@@ -207,7 +207,11 @@ def evaluate(
             for name, maps in network.looks_at(inputs).items():  # type: ignore[operator]
                 if name in targets.points:
                     hits.setdefault(name, []).extend(_hits(maps, targets.points[name]))
-    scores = {"hand error": float(np.mean(hand)), "gripper": float(np.mean(grip)), "terminate": float(np.mean(ended))}
+    scores = {
+        "hand error": float(np.mean(hand)),
+        "fingers right": float(np.mean(grip)),
+        "ending right": float(np.mean(ended)),
+    }
     return scores | {f"points {name}": float(np.mean(values)) for name, values in hits.items() if values}
 
 

@@ -19,3 +19,12 @@ saycan collect "$out/turns" --scenes 384 --first 600000 --policy "$first" --nois
 saycan collect "$out/turns-wide" --scenes 192 --first 700000 --variation wide --policy "$first" --noise 0.6 --every 4
 saycan train policy $demos "$out/turns" "$out/turns-wide" --out "$out/policy" --start "$out/first/policy.safetensors" \
 	--steps 3500 --rate 0.0012
+
+# What comes of it when it acts alone, where it mostly succeeds and where it often fails: its values, and what has been
+# done, from all that was seen on the way.
+policy="learned:$out/policy/policy.safetensors"
+saycan collect "$out/alone" --scenes 160 --first 800000 --policy "$policy" --alone --noise 0 --in-a-row 2 --every 4
+saycan collect "$out/alone-hard" --scenes 480 --first 810000 --variation hard --policy "$policy" --alone --noise 0 \
+	--in-a-row 2 --every 4
+saycan train value $demos "$out/turns" "$out/turns-wide" "$out/alone" "$out/alone-hard" --out "$out/values" \
+	--policy "$policy" --steps 1600

@@ -239,6 +239,6 @@ def test_scores_of_whoever_knows_and_of_whoever_does_not() -> None:
     frames.points["head"][:] = (2 * 5.5 / SIDE - 1, 2 * 3.5 / SIDE - 1, 1)
     made = batches(frames)
     perfect = evaluate(Knowing(frames, made), made, 256)
-    assert perfect == {"hand error": 0.0, "gripper": 1.0, "terminate": 1.0, "points head": 1.0}
+    assert perfect == {"hand error": 0.0, "fingers right": 1.0, "ending right": 1.0, "points head": 1.0}
     wrong = evaluate(Knowing(frames, made, 0.25), made, 256)
-    assert wrong == {"hand error": pytest.approx(0.25), "gripper": 0.0, "terminate": 0.0, "points head": 0.0}
+    assert wrong == {"hand error": pytest.approx(0.25), "fingers right": 0.0, "ending right": 0.0, "points head": 0.0}

@@ -94,7 +94,16 @@ def test_what_is_trained_is_a_policy_that_says_where_it_comes_from(trained: Path
 
 def test_the_curve_tells_losses_and_scores(trained: Path) -> None:
     (row,) = read_curve(trained.parent)
-    assert {"action", "terminate", "pointing", "goal", "hand error", "gripper", "points head"} <= {*row}
+    assert {
+        "action",
+        "terminate",
+        "pointing",
+        "goal",
+        "hand error",
+        "fingers right",
+        "ending right",
+        "points head",
+    } <= {*row}
     assert row["step"] == 3
 
 
