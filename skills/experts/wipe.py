@@ -12,7 +12,8 @@ from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before
 from saycan.skills.experts.pick import bottom_of
 
 PRESS = 0.001  # m that the hand aims below the surface; more, and the sponge slips up until the fingers rub on it
-NEAR = 0.035  # m; cells within about this distance pull the sponge
+AWAY = np.array([0.5, 0.25])  # how much a metre away from the robot, and one to the left, count beside one of distance
+SHARP = 0.012  # m; cells that lie this much behind the next pull the sponge a third as strongly
 
 
 def wipe(state: PrivilegedState, where: str) -> Target:
@@ -25,7 +26,7 @@ def wipe(state: PrivilegedState, where: str) -> Target:
         clear = float(state.ee_position[2]) > safe - 0.08 or state.robot_place != where
         return Target(up, state.ee_yaw, gripper=0.0 if held else 1.0, terminate=clear)
     base = base_before(surface, spill.cells.mean(axis=0))
-    next_to_wipe = next_cells(spill.cells, held.position)
+    next_to_wipe = next_cells(spill.cells, held.position, float(surface.dock[2]))
     dirty = np.array([*next_to_wipe, float(surface.center[2])])
     if state.robot_place != where:
         return replace(drive(state, base), goal=dirty)
@@ -38,8 +39,17 @@ def wipe(state: PrivilegedState, where: str) -> Target:
     return Target(goal, surface.dock[2] + 0.5 * np.pi, np.pi, 0.0, base, ee_step=0.03, goal=dirty)
 
 
-def next_cells(cells: Vector, sponge: Vector) -> Vector:
-    """(2,) where to wipe next: the cells near the sponge, weighted by nearness, so that the goal never jumps."""
-    squared = ((cells[:, :2] - sponge[:2]) ** 2).sum(axis=1)
-    weights = np.exp(-(squared - squared.min()) / (2 * NEAR * NEAR))
+def next_cells(cells: Vector, sponge: Vector, yaw: float) -> Vector:
+    """(2,) where to wipe next: the nearest cells, those away from the robot and to the left first; smooth.
+
+    Args:
+        cells: (N, 3) middles of what is left, map frame, m.
+        sponge: (3,) its middle.
+        yaw: Direction in which the robot looks at the spill. Without an order among cells that are as near, a sponge in
+            the middle of a spill has it all around, and nobody who sees that can tell which way it will go.
+    """
+    offset = cells[:, :2] - sponge[:2]
+    ahead, left = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
+    order = AWAY[0] * (offset @ ahead) + AWAY[1] * (offset @ left) - np.linalg.norm(offset, axis=1)
+    weights = np.exp((order - order.max()) / SHARP)
     return np.asarray(weights @ cells[:, :2] / weights.sum())

@@ -12,6 +12,7 @@ from saycan.robots.kitchen import Kitchen
 from saycan.skill import Skill
 from saycan.skills.experts import PrivilegedExperts
 from saycan.skills.experts.motion import soft_step, wrap, yaw_pull
+from saycan.skills.experts.wipe import next_cells
 from saycan.skills.kitchen import kitchen_library
 
 LIBRARY = kitchen_library()
@@ -109,3 +110,18 @@ def test_finds_the_one_that_can_still_be_had() -> None:
 def test_a_verb_without_an_expert_is_named() -> None:
     with pytest.raises(PolicyError, match="juggle"):
         PrivilegedExperts(Kitchen("nothing", cameras=())).reset(Skill("juggle the apples", "juggle"))
+
+
+@pytest.mark.parametrize("yaw", [0.0, 0.5 * np.pi, 2.0])
+def test_a_sponge_with_the_spill_all_around_goes_away_and_to_the_left(yaw: float) -> None:
+    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    cells = np.column_stack([0.05 * np.cos(around), 0.05 * np.sin(around), np.zeros(24)]) + [1.0, 2.0, 0.8]
+    to_do = next_cells(cells, np.array([1.0, 2.0, 0.85]), yaw) - [1.0, 2.0]
+    direction = np.arctan2(to_do[1], to_do[0]) - yaw
+    assert np.linalg.norm(to_do) > 0.035
+    assert np.arctan2(np.sin(direction), np.cos(direction)) == pytest.approx(np.arctan2(0.25, 0.5), abs=0.05)
+
+
+def test_a_sponge_takes_what_is_near_before_what_is_away() -> None:
+    cells = np.array([[0.02, -0.03, 0.8], [0.2, 0.1, 0.8]])
+    assert next_cells(cells, np.zeros(3), 0.0) == pytest.approx(cells[0, :2], abs=1e-3)
