@@ -15,7 +15,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -35,10 +35,11 @@ from saycan.skills.detector import PrivilegedDetector
 from saycan.skills.geometric import PrivilegedGeometricValues
 from saycan.skills.kitchen import STRESS, kitchen_library
 from saycan.skills.shipped import Learned, learned
-from saycan.statistics import auc, calibration_error
+from saycan.statistics import Rate, auc, calibration_error
 from saycan.symbolic import precondition
 
 LIBRARY = kitchen_library()
+FINDS = tuple(skill for skill in LIBRARY if skill.verb == "find")
 VERBS = ("pick up", "place", "put down", "trash", "bring", "wipe", "open", "close")
 FEWEST = 0.2
 """Share of either outcome from which ranking them is worth a number."""
@@ -81,6 +82,23 @@ def attempt(verb: str, seed: int, scenes: str, policy: str) -> Trial:
     detected = parts.detector().detect(skill, observation, robot.observe()).probability
     robot.close()
     return Trial(skill, float(seen.value[index]), geometric, success, detected, impossible, seen.strange)
+
+
+def search(seed: int, present: bool, policy: str) -> tuple[bool, bool]:
+    """Look for a thing that is somewhere, or nowhere: whether the robot ended up before it, whether it says so."""
+    skill = FINDS[int(np.random.default_rng([4, seed]).integers(len(FINDS)))]
+    scene = sample_scene(skill, seed, "evaluation")
+    if not present:
+        scene = replace(scene, things=tuple(thing for thing in scene.things if thing.name != skill.object))
+    robot = Gate(make_robot("kitchen", scene=scene))
+    world: Any = robot.driver
+    observation = robot.observe()
+    for _ in execute(robot, make_policy(policy, robot), skill, detector=None):
+        pass
+    found = PrivilegedDetector(world).detect(skill, observation, observation).success
+    said = learned(robot.driver).detector().detect(skill, observation, robot.observe()).success
+    robot.close()
+    return found, said
 
 
 def foreign_pictures(count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -145,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--policy", default="learned")
     parser.add_argument("--episodes", type=int, default=60, help="for each verb; half of them in hard scenes")
+    parser.add_argument("--searches", type=int, default=200, help="for a thing; half of them for one that is not there")
     parser.add_argument("--first", type=int, default=20_000, help="seed of the first scene")
     parser.add_argument("--verbs", default=",".join(VERBS))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -160,6 +179,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for number in range(options.episodes)
         ]
         trials = [future.result() for future in track(futures, "episodes", console=console, transient=True)]
+        searches = [
+            pool.submit(search, options.first + number, number % 2 == 0, options.policy)
+            for number in range(options.searches)
+        ]
+        found = [future.result() for future in track(searches, "searches", console=console, transient=True)]
     rows = report_values(console, verbs, trials)
     impossible = np.array([value for trial in trials for value in trial.impossible])
     possible = np.array([trial.value for trial in trials])
@@ -168,6 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"impossible phrases: mean value {impossible.mean():.3f}, above 0.5: {(impossible > 0.5).mean():.1%}, "
         f"AUC against possible ones {told:.3f}"
     )
+    present, absent = found[::2], found[1::2]
+    rows += report_searches(console, present, absent)
     scores, foreign = foreign_pictures()
     strange = auc(scores, foreign)
     console.print(
@@ -216,6 +242,20 @@ def report_values(console: Console, verbs: Sequence[str], trials: Sequence[Trial
         rows += [Row(f"value/{name}/{verb}", value, "share") for name, value in figures.items()]
     console.print(table)
     return rows
+
+
+def report_searches(
+    console: Console, present: Sequence[tuple[bool, bool]], absent: Sequence[tuple[bool, bool]]
+) -> list[Row]:
+    """Print how searches ended; the rows of the JSON file."""
+    rates = {
+        "found": Rate(sum(found for found, _ in present), len(present)),
+        "found_and_said": Rate(sum(found and said for found, said in present), len(present)),
+        "absent_and_said": Rate(sum(not said for _, said in absent), len(absent)),
+    }
+    console.print(f"find what is in the kitchen: found {rates['found']}; and said so {rates['found_and_said']}")
+    console.print(f"find what is not there: said so {rates['absent_and_said']}")
+    return [Row(f"find/{name}", rate.value, f"of {rate.trials}") for name, rate in rates.items()]
 
 
 def save_reliability(path: Path, trials: Sequence[Trial]) -> None:
