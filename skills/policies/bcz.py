@@ -282,7 +282,8 @@ class BCZ(nn.Module):
 
     def looks_at(self, inputs: Inputs) -> dict[str, Tensor]:
         """Each camera's logits of attention 0 (B, h, w) in the newest image."""
-        return self(inputs)[1]
+        maps: dict[str, Tensor] = self(inputs)[1]
+        return maps
 
     def actions(self, inputs: Inputs) -> Tensor:
         """(B, C, A) in [-1, 1]; terminate is positive where it is likelier than not."""
