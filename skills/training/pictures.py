@@ -10,7 +10,6 @@ from torch import Tensor
 GAIN, OFFSET = 0.12, 0.04
 """Largest change of a picture's contrast, and of its channels' brightness as a share of full scale."""
 
-
 SHIFT = 2
 """Pixels that a picture moves at most, each way."""
 

@@ -210,7 +210,7 @@ def facts(job: Job, frames: data.Frames) -> dict[str, Any]:
     return {
         "rows": len(frames),
         "episodes": len(frames.skills),
-        "sources": sorted(set(frames.source)),
+        "sources": sorted({source.partition(":")[0] for source in frames.source}),  # not whose folder it lay in
         "distribution": origin.get("distribution"),
         "versions": origin.get("versions"),
         "steps": job.recipe.steps,

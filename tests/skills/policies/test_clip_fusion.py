@@ -160,3 +160,11 @@ def test_a_pretrained_clip_brings_its_weights_and_its_widths(vision: dict[str, A
     images = inputs.images["head"][:, 0]
     with torch.no_grad():
         assert torch.equal(network.vision(images), clip.vision.eval()(images))
+
+
+def test_it_says_where_it_looks() -> None:
+    inputs, _ = batch(2, side=32)
+    maps = tiny().eval().looks_at(inputs)
+    assert set(maps) == set(inputs.images)
+    for map_ in maps.values():
+        assert map_.ndim == 3 and torch.allclose(map_.exp().sum(dim=(1, 2)), torch.ones(2), atol=1e-4)

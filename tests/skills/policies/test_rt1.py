@@ -185,6 +185,14 @@ def test_the_pointing_loss_is_there_only_with_points() -> None:
     assert set(small(pointing=0.0).losses(inputs, targets)) == {"action"}
 
 
+def test_it_says_where_it_looks() -> None:
+    inputs, _ = batch(2, history=small().history)
+    maps = small().eval().looks_at(inputs)
+    assert set(maps) == set(inputs.images)
+    for map_ in maps.values():
+        assert map_.ndim == 3 and torch.allclose(map_.exp().sum(dim=(1, 2)), torch.ones(2), atol=1e-4)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_window_gives_the_same_actions_as_the_whole_history(stride: int) -> None:
     network = small().eval()
