@@ -12,7 +12,7 @@ from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before
 from saycan.skills.experts.pick import bottom_of
 
 PRESS = 0.001  # m that the hand aims below the surface; more, and the sponge slips up until the fingers rub on it
-AWAY = np.array([0.5, 0.25])  # how much a metre away from the robot, and one to the left, count beside one of distance
+NEAR = np.array([-0.5, 0.25])  # how much a metre away from the robot, and one to the left, count beside one of distance
 SHARP = 0.012  # m; cells that lie this much behind the next pull the sponge a third as strongly
 
 
@@ -33,14 +33,19 @@ def wipe(state: PrivilegedState, where: str) -> Target:
     to_do = next_to_wipe - held.position[:2]
     gap = bottom_of(held) - float(surface.center[2])
     sideways = float(np.linalg.norm(to_do))
-    low = smoothstep(gap, 0.06, 0.03)  # once down it stays down for the next cells; on the way it comes straight down
-    height = SAFE_ABOVE * (low * smoothstep(sideways, 0.10, 0.20) + (1.0 - low) * smoothstep(sideways, 0.01, 0.05))
+    standing = float(np.linalg.norm(base[:2] - state.base_pose[:2]))
+    # Once down it stays down for the next cells; on the way it comes straight down, and not before the base stands.
+    low = smoothstep(gap, 0.06, 0.03) * smoothstep(standing, 0.30, 0.18)
+    aside = low * smoothstep(sideways, 0.10, 0.20) + (1.0 - low) * smoothstep(sideways, 0.01, 0.05)
+    height = SAFE_ABOVE * max(aside, smoothstep(standing, 0.12, 0.24))  # it sees the spill best from above
     goal = state.ee_position + np.array([*to_do, height - gap - PRESS])
     return Target(goal, surface.dock[2] + 0.5 * np.pi, np.pi, 0.0, base, ee_step=0.03, goal=dirty)
 
 
 def next_cells(cells: Vector, sponge: Vector, yaw: float) -> Vector:
-    """(2,) where to wipe next: the nearest cells, those away from the robot and to the left first; smooth.
+    """(2,) where to wipe next: the nearest cells, those towards the robot and to the left first; smooth.
+
+    The camera at the wrist looks ahead over the sponge: what lies behind it, towards the robot, is seen by nobody.
 
     Args:
         cells: (N, 3) middles of what is left, map frame, m.
@@ -50,6 +55,6 @@ def next_cells(cells: Vector, sponge: Vector, yaw: float) -> Vector:
     """
     offset = cells[:, :2] - sponge[:2]
     ahead, left = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
-    order = AWAY[0] * (offset @ ahead) + AWAY[1] * (offset @ left) - np.linalg.norm(offset, axis=1)
+    order = NEAR[0] * (offset @ ahead) + NEAR[1] * (offset @ left) - np.linalg.norm(offset, axis=1)
     weights = np.exp((order - order.max()) / SHARP)
     return np.asarray(weights @ cells[:, :2] / weights.sum())

@@ -128,50 +128,60 @@ class PolicyBatches:
             if self._augment:
                 seen, by[name] = shifted(seen, rng)
             images[name] = self._pictures(seen, rng, device)
-        inputs = Inputs(images, torch.from_numpy(self._state[past]).to(device), self._text(rows, rng).to(device))
+        points = {name: follow(where[rows], by[name]) for name, where in frames.points.items()}
+        text = self._text(rows, rng)
+        inputs = Inputs(images, torch.from_numpy(self._state[past]).to(device), torch.from_numpy(text).to(device))
         targets = Targets(
             actions=torch.from_numpy(self._actions[future]).to(device),
             mask=torch.from_numpy(mask.astype(np.float32)).to(device),
-            points={
-                name: torch.from_numpy(follow(points[rows], by[name])).to(device)
-                for name, points in frames.points.items()
-            },
+            points={name: torch.from_numpy(where).to(device) for name, where in points.items()},
             goal=torch.from_numpy(frames.goal[rows]).to(device),
-            **self._named(rows, by, rng, device),
+            **self._named(rows, text, points, by, rng, device),
         )
         return inputs, targets
 
     def _named(
-        self, rows: NDArray[np.int64], by: Mapping[str, NDArray[np.float32]], rng: np.random.Generator, device: str
+        self,
+        rows: NDArray[np.int64],
+        text: NDArray[np.float32],
+        points: Mapping[str, NDArray[np.float32]],
+        by: Mapping[str, NDArray[np.float32]],
+        rng: np.random.Generator,
+        device: str,
     ) -> dict[str, Any]:
-        """`Targets.named` and `Targets.spots`: things that are to be seen, and sentences of these data about them."""
+        """`Targets.named` and `Targets.spots`: things that are to be seen, and sentences of these data about them.
+
+        A sentence about no thing ("wipe the counter with the sponge") names what its own skill is about: the goal.
+        """
         frames = self._frames
         known = np.flatnonzero(self._sayings)  # the things that these data say anything about
-        if not len(known):
-            return {}
         where = frames.where[rows][:, :, known].astype(np.float32)  # (B, C, K, 3)
         chance = rng.random((len(rows), len(known))) + (where[..., 2].max(axis=1) > 0)
         chosen = np.argsort(-chance, axis=1)[:, :NAMED]  # (B, M), what is to be seen first
         which = (rng.random(chosen.shape) * self._sayings[known[chosen]]).astype(int)
-        texts = self._about[self._saying[known[chosen]] + which]
+        texts = np.concatenate([self._about[self._saying[known[chosen]] + which], text[:, None]], axis=1)
         where = np.take_along_axis(where, chosen[:, None, :, None], axis=2)
-        spots = {
-            name: torch.from_numpy(follow(where[:, index], by[name])).to(device)
-            for index, name in enumerate(frames.images)
+        nothing = np.array([not skill.object for skill in frames.skills])[frames.episode[rows]]
+        spots = {}
+        for index, name in enumerate(frames.images):
+            own = points[name] * np.stack([nothing, nothing, nothing], axis=1)
+            spots[name] = np.concatenate([follow(where[:, index], by[name]), own[:, None]], axis=1, dtype=np.float32)
+        return {
+            "named": torch.from_numpy(texts).to(device),
+            "spots": {name: torch.from_numpy(spot).to(device) for name, spot in spots.items()},
         }
-        return {"named": torch.from_numpy(texts).to(device), "spots": spots}
 
     def _pictures(self, pixels: NDArray[np.uint8], rng: np.random.Generator, device: str) -> Tensor:
         images = torch.from_numpy(pixels).to(device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W)
         return tinted(images, rng) if self._augment else images
 
-    def _text(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+    def _text(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
         chosen = []
         for row in rows:
             texts = self._texts[self._frames.skills[self._frames.episode[row]].phrase]
             canonical = not self._augment or len(texts) == 1 or rng.random() < CANONICAL
             chosen.append(texts[0 if canonical else int(rng.integers(1, len(texts)))])
-        return torch.from_numpy(np.stack(chosen))
+        return np.stack(chosen)
 
 
 def split(frames: Frames, every: int = 40) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -103,7 +103,7 @@ def test_rows_come_with_the_names_of_what_is_to_be_seen() -> None:
     assert targets.named is not None and targets.named.shape[0] == 2
     apple = frames.things.index("apple")
     seen = 0
-    for row, (sentences, head) in enumerate(zip(targets.named, targets.spots["head"], strict=True)):
+    for row, (sentences, head) in enumerate(zip(targets.named[:, :-1], targets.spots["head"], strict=True)):
         for sentence, spot in zip(sentences, head, strict=True):
             if any(np.allclose(sentence, vector) for vector in vectors["apple"]):
                 np.testing.assert_allclose(spot, frames.where[[0, 5][row], 0, apple], rtol=1e-3)
@@ -111,6 +111,17 @@ def test_rows_come_with_the_names_of_what_is_to_be_seen() -> None:
             else:
                 assert spot[2] == 0  # nothing is said here about the tea
     assert seen == 2
+
+
+def test_a_sentence_about_no_thing_names_the_goal() -> None:
+    pick, go = make_episode(PICK, 1), make_episode(GO, 2)
+    frames = flatten([pick, go])
+    inputs, targets = batches(frames).rows(np.array([0, 5]), RNG(0))
+    assert targets.named is not None
+    np.testing.assert_array_equal(targets.named[:, -1], inputs.text)
+    for name, spots in targets.spots.items():
+        assert spots[0, -1, 2] == 0  # the apple's own sentence is drawn for where the apple is
+        np.testing.assert_allclose(spots[1, -1], frames.points[name][5], rtol=1e-6)
 
 
 def test_history_begins_with_the_episode_and_chunks_end_with_it() -> None:
