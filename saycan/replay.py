@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,9 @@ from saycan.tables import decision_table, result_line, step_line
 from saycan.trace import Trace, read_trace
 
 TRACE, VIDEO = "trace.jsonl", "video.mp4"
+
+ACROSS = 3
+"""Pictures, and decisions, side by side in the picture of a run."""
 
 
 def replay_run(run: Path, out: Console, *, options: int = 5, frames: int = 6, picture: Path | None = None) -> Trace:
@@ -76,25 +81,30 @@ def save_moments(path: Path, pictures: list[NDArray[np.uint8]], trace: Trace) ->
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    decisions = trace.decisions[:8]
-    across = max(len(pictures), len(decisions), 1)
-    figure, axes = pyplot.subplots(2, across, figsize=(2.9 * across, 4.4), squeeze=False)
-    for axis in axes.flat:
+    decisions = trace.decisions[:9]
+    rows = math.ceil(len(pictures) / ACROSS), math.ceil(len(decisions) / ACROSS)
+    heights = [3.2 * rows[0], 2.3 * rows[1]]
+    figure = pyplot.figure(figsize=(4.4 * ACROSS, sum(heights)), layout="constrained")
+    parts = [(count, height) for count, height in zip(rows, heights, strict=True) if count]
+    halves = figure.subfigures(len(parts), 1, height_ratios=[height for _, height in parts], squeeze=False)[:, 0]
+    grids = [half.subplots(count, ACROSS, squeeze=False) for half, (count, _) in zip(halves, parts, strict=True)]
+    for axis in [axis for grid in grids for axis in grid.flat]:
         axis.axis("off")
-    for axis, picture in zip(axes[0], pictures, strict=False):
+    for axis, picture in zip(grids[0].flat, pictures, strict=False):
         axis.imshow(picture)
-    for axis, decision in zip(axes[1], decisions, strict=False):
+    for number, (axis, decision) in enumerate(zip(grids[-1].flat, decisions, strict=False), start=1):
         order = np.argsort(-decision.combined)[:5][::-1]
         axis.axis("on")
-        rows = np.arange(len(order))
-        axis.barh(rows + 0.2, decision.say[order], 0.38, color="#2b6cb0", label="say")
-        axis.barh(rows - 0.2, decision.can[order], 0.38, color="#c05621", label="can")
-        axis.set_yticks(rows, [decision.skills[int(k)].phrase[:26] for k in order], fontsize=6)
+        axis.set_title(f"decision {number}", fontsize=8, loc="left")
+        lines = np.arange(len(order))
+        axis.barh(lines + 0.2, decision.say[order], 0.38, color="#2b6cb0", label="say")
+        axis.barh(lines - 0.2, decision.can[order], 0.38, color="#c05621", label="can")
+        phrases = [decision.skills[int(k)].phrase for k in order]
+        axis.set_yticks(lines, [textwrap.fill(phrase, 24) for phrase in phrases], fontsize=7)
         axis.set_xlim(0, 1)
-        axis.tick_params(axis="x", labelsize=6)
+        axis.tick_params(axis="x", labelsize=7)
     if decisions:
-        axes[1][0].legend(fontsize=6)
-    figure.tight_layout()
+        grids[-1][0, 0].legend(fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

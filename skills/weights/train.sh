@@ -17,9 +17,9 @@ saycan train policy $demos --out "$out/first" --steps 2000
 first="learned:$out/first/policy.safetensors"
 saycan collect "$out/turns" --scenes 192 --first 600000 --policy "$first" --noise 0.6 --every 4
 saycan collect "$out/turns-wide" --scenes 96 --first 700000 --variation wide --policy "$first" --noise 0.6 --every 4
-saycan collect "$out/turns-wipe" --scenes 96 --first 630000 --policy "$first" --noise 0.6 --every 4 --verbs wipe
+saycan collect "$out/turns-wipe" --scenes 128 --first 630000 --policy "$first" --noise 0.6 --every 4 --verbs wipe
 turns="$out/turns $out/turns-wide $out/turns-wipe"
-saycan train policy $demos $turns --out "$out/policy" --start "$out/first/policy.safetensors" --steps 2000 --rate 0.0012
+saycan train policy $demos $turns --out "$out/policy" --start "$out/first/policy.safetensors" --steps 3000 --rate 0.0012
 
 # What comes of it when it acts alone, where it mostly succeeds and where it often fails: its values, and what has been
 # done, from all that was seen on the way.

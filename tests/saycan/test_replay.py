@@ -60,7 +60,7 @@ def test_moments_of_the_film_stand_beside_the_scores(tmp_path: Path) -> None:
     assert "replay.png" in text and "video.mp4" in text
     with Image.open(run / "replay.png") as picture:
         red = np.asarray(picture.convert("RGB")).astype(int)
-        assert picture.width == 3 * 319  # three moments and three decisions, 2.9 inches each
+        assert picture.width == 3 * 484  # three moments, and three decisions below, 4.4 inches each
     upper = red[: len(red) // 2]
     assert ((upper[..., 0] - upper[..., 1]) > 120).mean() > 0.05  # the posing robot is red
 
