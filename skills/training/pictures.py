@@ -14,6 +14,26 @@ SHIFT = 2
 """Pixels that a picture moves at most, each way."""
 
 
+def varied(
+    pixels: NDArray[np.uint8], rng: np.random.Generator | None, device: str = "cpu"
+) -> tuple[Tensor, NDArray[np.float32]]:
+    """What a network is shown: moved and tinted, or as it is.
+
+    Args:
+        pixels: (B, T, H, W, 3), the T of each row moved and tinted alike.
+        rng: Draws how; None changes nothing.
+        device: Where the pictures go.
+
+    Returns:
+        (B, T, 3, H, W) uint8, and (B, 2) by how much what is in them has moved; see `shifted`.
+    """
+    by = np.zeros((len(pixels), 2), np.float32)
+    if rng is not None:
+        pixels, by = shifted(pixels, rng)
+    images = torch.from_numpy(pixels).to(device).permute(0, 1, 4, 2, 3)
+    return images if rng is None else tinted(images, rng), by
+
+
 def shifted(pixels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Pictures moved by a few pixels, their edges repeated: a policy learns to go by what it sees, not by which pixel
     it was in a certain picture (random crops, Mandlekar et al. 2021, arXiv:2108.03298).

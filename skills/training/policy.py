@@ -16,7 +16,7 @@ from saycan.skills.kitchen import held_out
 from saycan.skills.policies.network import Inputs, Targets
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
-from saycan.skills.training.pictures import follow, shifted, tinted
+from saycan.skills.training.pictures import follow, varied
 
 SHARES: Mapping[str, float] = {
     "pick up": 0.38, "place": 0.16, "put down": 0.07, "wipe": 0.19, "trash": 0.05, "bring": 0.06, "open": 0.04,
@@ -124,10 +124,7 @@ class PolicyBatches:
         mask = frames.period[rows][:, None] + self._ahead <= frames.period[frames.end[rows]][:, None]
         images, by = {}, {}
         for name, pixels in frames.images.items():
-            seen, by[name] = pixels[past], np.zeros((len(rows), 2), np.float32)
-            if self._augment:
-                seen, by[name] = shifted(seen, rng)
-            images[name] = self._pictures(seen, rng, device)
+            images[name], by[name] = varied(pixels[past], rng if self._augment else None, device)
         points = {name: follow(where[rows], by[name]) for name, where in frames.points.items()}
         text = self._text(rows, rng)
         inputs = Inputs(images, torch.from_numpy(self._state[past]).to(device), torch.from_numpy(text).to(device))
@@ -170,10 +167,6 @@ class PolicyBatches:
             "named": torch.from_numpy(texts).to(device),
             "spots": {name: torch.from_numpy(spot).to(device) for name, spot in spots.items()},
         }
-
-    def _pictures(self, pixels: NDArray[np.uint8], rng: np.random.Generator, device: str) -> Tensor:
-        images = torch.from_numpy(pixels).to(device).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W)
-        return tinted(images, rng) if self._augment else images
 
     def _text(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
         chosen = []

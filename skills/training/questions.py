@@ -14,7 +14,7 @@ from saycan.skills.data.frames import Frames
 from saycan.skills.features import BODY, nearest, place_features
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
-from saycan.skills.training.pictures import tinted
+from saycan.skills.training.pictures import follow, varied
 
 PHRASES = 24
 """Phrases that are asked about each row: its own, those of one possible and one done deed, and others at random."""
@@ -124,6 +124,11 @@ class ValueBatches:
         things = self._things[phrases]
         where = np.where(things[..., None, None] >= 0,
                          frames.where[rows[:, None], :, np.maximum(things, 0)], 0).astype(np.float32)  # fmt: skip
+        images = {}
+        for camera, (name, pixels) in enumerate(frames.images.items()):
+            pictures, by = varied(pixels[rows, None], rng if self._augment else None)
+            images[name] = pictures[:, 0]
+            where[:, :, camera] = follow(where[:, :, camera], by)
         texts = np.stack([
             options[0 if not self._augment or rng.random() < 0.5 else int(rng.integers(len(options)))]
             for options in (self._texts[phrase] for phrase in phrases.ravel())
@@ -133,7 +138,7 @@ class ValueBatches:
             return torch.from_numpy(frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)).float()
 
         return Questions(
-            images={name: self._pictures(pixels[rows], rng) for name, pixels in frames.images.items()},
+            images=images,
             body=torch.from_numpy(self._body[rows]),
             text=torch.from_numpy(texts),
             place=torch.from_numpy(place),
@@ -142,7 +147,3 @@ class ValueBatches:
             visible=torch.from_numpy(visible).float(),
             where=torch.from_numpy(where),
         )
-
-    def _pictures(self, pixels: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
-        images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        return tinted(images, rng) if self._augment else images

@@ -103,7 +103,7 @@ def test_rows_come_with_the_names_of_what_is_to_be_seen() -> None:
     assert targets.named is not None and targets.named.shape[0] == 2
     apple = frames.things.index("apple")
     seen = 0
-    for row, (sentences, head) in enumerate(zip(targets.named[:, :-1], targets.spots["head"], strict=True)):
+    for row, (sentences, head) in enumerate(zip(targets.named[:, :-1], targets.spots["head"][:, :-1], strict=True)):
         for sentence, spot in zip(sentences, head, strict=True):
             if any(np.allclose(sentence, vector) for vector in vectors["apple"]):
                 np.testing.assert_allclose(spot, frames.where[[0, 5][row], 0, apple], rtol=1e-3)

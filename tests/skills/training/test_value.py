@@ -11,6 +11,7 @@ from saycan.skills.features import BODY, PLACE, place_features
 from saycan.skills.features import about as about_place
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.training.calibration import calibrate, collect_answers, evaluate_values, own_values, platt
+from saycan.skills.training.pictures import SHIFT
 from saycan.skills.training.questions import PHRASES, ValueBatches
 from saycan.skills.training.value import ValueLearner, _foreign
 from saycan.skills.values.network import ValueNetwork
@@ -20,6 +21,7 @@ from tests.skills.data.builder import (
     GO,
     PICK,
     PLACES,
+    SIDE,
     SKILLS,
     SPEC,
     TEXT,
@@ -180,6 +182,18 @@ def test_things_are_where_they_appear_and_nowhere_if_there_is_none(made: ValueBa
     apple = made.frames.things.index("apple")
     np.testing.assert_allclose(asked.where[0, 0].numpy(), made.frames.where[2, :, apple], atol=1e-6)
     assert asked.where[0, 0].any() and not asked.where[0, 1].any()
+
+
+def test_what_pictures_show_moves_with_them() -> None:
+    frames = flatten([make_episode(PICK)])
+    still, moving = batches(frames), batches(frames, augment=True)
+    rows, phrases = np.zeros(40, int), np.full((40, 1), OWN)
+    here, there = (made.questions(rows, phrases, RNG(0)).where[:, 0] for made in (still, moving))
+    seen = (there[..., 2] > 0) & (here[..., 2] > 0)
+    assert seen.any()
+    by = (there - here)[seen][:, :2]
+    assert len(by.round(decimals=3).unique(dim=0)) > 5
+    assert float(by.abs().max()) <= SHIFT * 2 / SIDE + 1e-6
 
 
 def test_foreign_pictures_are_foreign() -> None:
