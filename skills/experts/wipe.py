@@ -12,8 +12,8 @@ from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before
 from saycan.skills.experts.pick import bottom_of
 
 PRESS = 0.001  # m that the hand aims below the surface; more, and the sponge slips up until the fingers rub on it
-NEAR = np.array([-0.5, 0.25])  # how much a metre away from the robot, and one to the left, count beside one of distance
-SHARP = 0.012  # m; cells that lie this much behind the next pull the sponge a third as strongly
+LEFT, NEAR = 0.618, 0.2  # how much a metre to the left, and one less to go, count beside one towards the robot
+SHARP = 0.004  # m; cells that come this much later pull the sponge a third as strongly
 
 
 def wipe(state: PrivilegedState, where: str) -> Target:
@@ -36,25 +36,28 @@ def wipe(state: PrivilegedState, where: str) -> Target:
     standing = float(np.linalg.norm(base[:2] - state.base_pose[:2]))
     # Once down it stays down for the next cells; on the way it comes straight down, and not before the base stands.
     low = smoothstep(gap, 0.06, 0.03) * smoothstep(standing, 0.30, 0.18)
-    aside = low * smoothstep(sideways, 0.10, 0.20) + (1.0 - low) * smoothstep(sideways, 0.01, 0.05)
+    aside = low * smoothstep(sideways, 0.16, 0.26) + (1.0 - low) * smoothstep(sideways, 0.01, 0.05)
     height = SAFE_ABOVE * max(aside, smoothstep(standing, 0.12, 0.24))  # it sees the spill best from above
     goal = state.ee_position + np.array([*to_do, height - gap - PRESS])
     return Target(goal, surface.dock[2] + 0.5 * np.pi, np.pi, 0.0, base, ee_step=0.03, goal=dirty)
 
 
 def next_cells(cells: Vector, sponge: Vector, yaw: float) -> Vector:
-    """(2,) where to wipe next: the nearest cells, those towards the robot and to the left first; smooth.
+    """(2,) where to wipe next: what is nearest to the robot, and there what is furthest to the left; smooth.
 
-    The camera at the wrist looks ahead over the sponge: what lies behind it, towards the robot, is seen by nobody.
+    It depends on what is left of the spill and hardly on the sponge (which decides between ends that come almost at
+    once), so that whoever sees the spill knows where to go. From a sponge in the middle of a spill, with its nearest
+    cells all around, nobody does, and who imitates that stands still. `LEFT` is no fraction of small numbers: no two
+    cells of the grid come at once. The camera at the wrist looks ahead over the sponge: what lies behind it, towards
+    the robot, is best done already.
 
     Args:
         cells: (N, 3) middles of what is left, map frame, m.
         sponge: (3,) its middle.
-        yaw: Direction in which the robot looks at the spill. Without an order among cells that are as near, a sponge in
-            the middle of a spill has it all around, and nobody who sees that can tell which way it will go.
+        yaw: Direction in which the robot looks at the spill.
     """
-    offset = cells[:, :2] - sponge[:2]
     ahead, left = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
-    order = NEAR[0] * (offset @ ahead) + NEAR[1] * (offset @ left) - np.linalg.norm(offset, axis=1)
+    offset = cells[:, :2] - sponge[:2]
+    order = offset @ (LEFT * left - ahead) - NEAR * np.linalg.norm(offset, axis=1)
     weights = np.exp((order - order.max()) / SHARP)
     return np.asarray(weights @ cells[:, :2] / weights.sum())

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from saycan.action import Action
 from saycan.errors import PolicyError
 from saycan.goals import parse
 from saycan.robots.kitchen import Kitchen
+from saycan.robots.kitchen.spill import CELL, pour
 from saycan.skill import Skill
 from saycan.skills.experts import PrivilegedExperts
 from saycan.skills.experts.motion import soft_step, wrap, yaw_pull
@@ -113,15 +116,28 @@ def test_a_verb_without_an_expert_is_named() -> None:
 
 
 @pytest.mark.parametrize("yaw", [0.0, 0.5 * np.pi, 2.0])
-def test_a_sponge_with_the_spill_all_around_goes_back_and_to_the_left(yaw: float) -> None:
-    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    cells = np.column_stack([0.05 * np.cos(around), 0.05 * np.sin(around), np.zeros(24)]) + [1.0, 2.0, 0.8]
-    to_do = next_cells(cells, np.array([1.0, 2.0, 0.85]), yaw) - [1.0, 2.0]
-    direction = np.arctan2(to_do[1], to_do[0]) - yaw
-    assert np.linalg.norm(to_do) > 0.035
-    assert np.arctan2(np.sin(direction), np.cos(direction)) == pytest.approx(np.arctan2(0.25, -0.5), abs=0.05)
+def test_wiping_begins_near_the_robot_and_to_the_left(yaw: float) -> None:
+    grid = np.array([(i, j, 0.0) for i in range(-4, 5) for j in range(-4, 5)]) * 0.025  # ahead and left
+    turned = np.column_stack(
+        [grid[:, :2] @ np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]]), grid[:, 2]]
+    )
+    cells = turned + [1.0, 2.0, 0.8]
+    first = cells[np.flatnonzero((grid[:, 0] == -0.1) & (grid[:, 1] == 0.1))[0], :2]
+    for sponge in cells[::7]:
+        assert next_cells(cells, sponge, yaw) == pytest.approx(first, abs=0.015)
 
 
-def test_a_sponge_takes_what_is_near_before_what_is_away() -> None:
-    cells = np.array([[0.02, -0.03, 0.8], [0.2, 0.1, 0.8]])
-    assert next_cells(cells, np.zeros(3), 0.0) == pytest.approx(cells[0, :2], abs=1e-3)
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_wiping_what_is_next_over_and_over_comes_to_an_end(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cells = np.array([(i, j, 32.0) for i, j in pour(rng)]) * CELL
+    sponge = np.array([*rng.uniform(-0.2, 0.2, 2), 0.8])
+    for _ in range(400):
+        reach = np.abs(cells[:, :2] - sponge[:2])
+        cells = cells[(reach[:, 0] > 0.03) | (reach[:, 1] > 0.045)]
+        if not len(cells):
+            break
+        to_do = next_cells(cells, sponge, 0.0) - sponge[:2]
+        sponge[:2] += to_do * min(1.0, 0.03 / max(float(np.linalg.norm(to_do)), 1e-9))
+    assert not len(cells)
