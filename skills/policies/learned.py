@@ -43,7 +43,10 @@ class LearnedPolicy:
         self._history = int(getattr(self._network, "history", 1))  # of torch.nn.Module
         self._stride = int(checkpoint.about.get("stride", 1)) if stride is None else stride
         self._execute = min(execute, int(getattr(self._network, "chunk", 1)))
-        self._seen: deque[Observation] = deque(maxlen=(self._history - 1) * self._stride + 1)
+        window = getattr(self._network, "window", None) if self._execute == 1 else None
+        self._window = None if window is None else window(self._stride)  # it keeps what it made of older observations
+        kept = 1 if self._window is not None else (self._history - 1) * self._stride + 1
+        self._seen: deque[Observation] = deque(maxlen=kept)
         self._waiting: deque[NDArray[np.float64]] = deque()
         self._stall = stall
         self._binary = bool(checkpoint.about.get("binary gripper", False))
@@ -53,6 +56,8 @@ class LearnedPolicy:
         """Forget the last episode. Raises MissingPartError for a phrase that cannot be embedded."""
         self._seen.clear()
         self._waiting.clear()
+        if self._window is not None:
+            self._window.reset()
         if self._stall is not None:
             self._stall.reset()
         self._checkpoint.sentences.embed([skill.phrase])
@@ -79,7 +84,8 @@ class LearnedPolicy:
         from saycan.skills.policies.network import Inputs
 
         newest = len(self._seen) - 1
-        seen = [self._seen[max(0, newest - k * self._stride)] for k in reversed(range(self._history))]
+        history = self._history if self._window is None else 1
+        seen = [self._seen[max(0, newest - k * self._stride)] for k in reversed(range(history))]
         cameras = self._checkpoint.config.get("cameras", ())
         missing = [name for name in cameras if name not in seen[-1].images]
         if missing:
@@ -93,5 +99,6 @@ class LearnedPolicy:
         text = self._checkpoint.sentences.embed([skill.phrase])
         with torch.inference_mode():
             inputs = Inputs(images, torch.from_numpy(state)[None], torch.from_numpy(text))
-            scaled = self._network.actions(inputs)[0].numpy()  # type: ignore[operator]
+            network = self._network if self._window is None else self._window
+            scaled = network.actions(inputs)[0].numpy()  # type: ignore[operator]
         return self._checkpoint.scaling.unscale_actions(scaled)

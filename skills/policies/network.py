@@ -56,6 +56,9 @@ class Targets:
 class PolicyNetwork(Protocol):
     """A `torch.nn.Module` that maps observations and a sentence to actions.
 
+    One that keeps what it made of older observations also has `window(stride)`, which gives an object with `reset()`
+    and `actions(inputs)`, told the newest observation alone (T = 1) in every control period.
+
     Attributes:
         history: T, how many observations it looks at.
         chunk: C, how many actions it predicts at once.

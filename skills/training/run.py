@@ -161,7 +161,7 @@ def train_values(
         report=report, minutes=job.minutes, device="cpu", beside=learner.target,
     )  # fmt: skip
     fitted, arrays = calibrate(trained, held_back)  # type: ignore[arg-type]
-    about = facts(job, frames) | {"method": method, "policy": policy, **fitted}
+    about = facts(job, frames) | {"method": method, "policy": portable(policy), **fitted}
     path = job.folder / "values.safetensors"
     checkpoint.save(path, Checkpoint("value", config, trained, scaling, sentences, about, arrays))
     return path
@@ -202,6 +202,12 @@ def binary(frames: data.Frames) -> bool:
     """Whether the demonstrated fingers are either open or closed, but for a few rows in between."""
     openings = frames.actions[:, 6]
     return bool(((openings > 0.1) & (openings < 0.9)).mean() < 0.1)
+
+
+def portable(policy: str) -> str:
+    """A policy's name without the folder that its weights lay in: "learned:mine.safetensors"."""
+    kind, colon, file = policy.partition(":")
+    return kind + colon + Path(file).name
 
 
 def facts(job: Job, frames: data.Frames) -> dict[str, Any]:

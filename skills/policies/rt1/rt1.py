@@ -186,6 +186,10 @@ class RT1(nn.Module):
         """Each camera's map (B, h, w) of its first token, logarithms."""
         return {name: maps[:, 0] for name, maps in self._tokens(inputs)[1].items()}
 
+    def window(self, stride: int = 1) -> Window:
+        """For acting step by step: the same actions, each image looked at once."""
+        return Window(self, stride)
+
     def choose(self, tokens: Tensor) -> Tensor:
         """As `actions`, from tokens (B, history, S', D)."""
         return from_bins(self.predict(tokens).argmax(-1), self.bins)

@@ -72,6 +72,33 @@ def test_history_is_oldest_first_with_the_stride_of_the_data() -> None:
     assert network.seen[0].images["head"].shape == (1, 3, 3, 16, 16)
 
 
+class Keeping(Counting):
+    """Keeps what it made of older observations by itself."""
+
+    def window(self, stride: int) -> Keeping:
+        self.strides, self.resets = [stride], 0
+        return self
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+def test_a_network_that_keeps_its_history_is_shown_the_newest_observation_alone() -> None:
+    network = Keeping(history=3, chunk=2)
+    made = policy(network, stride=2)
+    watch(made, 4)
+    assert [shown(inputs) for inputs in network.seen] == [[0], [1], [2], [3]]
+    assert network.strides == [2] and network.resets == 1
+    made.reset(PICK)
+    assert network.resets == 2
+
+
+def test_a_chunk_that_is_carried_out_needs_the_whole_history() -> None:
+    network = Keeping(history=2, chunk=2)
+    watch(policy(network, execute=2), 4)  # it is not told every period
+    assert [shown(inputs) for inputs in network.seen] == [[0, 0], [1, 2]]
+
+
 def test_a_stride_of_ones_own_wins() -> None:
     network = Counting(history=2)
     checkpoint = Checkpoint("bcz", {"cameras": ["head"]}, network, SCALING, make_sentences(), {"stride": 5})
