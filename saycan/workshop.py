@@ -28,7 +28,7 @@ Rate = Annotated[float, typer.Option(help="Highest learning rate.", min=0.0)]
 Minutes = Annotated[float | None, typer.Option(help="Stop and save after so long; call again to go on.")]
 Limit = Annotated[int | None, typer.Option(help="Learn from at most so many episodes.", min=1)]
 SeedOfTraining = Annotated[int, typer.Option(help="Of weights and batches.", min=0)]
-Device = Annotated[str | None, typer.Option(help='"cpu" or "cuda"; by default CUDA where there is one (untested).')]
+Device = Annotated[str | None, typer.Option(help='"cpu" or "cuda"; by default CUDA where there is one.')]
 Options = Annotated[str, typer.Option(help='Sizes of the network as JSON: \'{"stem": 32, "hidden": 512}\'.')]
 
 
@@ -156,6 +156,7 @@ def train_value(
     limit: Limit = None,
     options: Options = "{}",
     seed: SeedOfTraining = 0,
+    device: Device = None,
     traceback: Traceback = False,
 ) -> None:
     """Train value functions and success detection, which are answers of one network."""
@@ -164,7 +165,7 @@ def train_value(
         from saycan.skills.training.run import Job
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
-        job = Job(folders, out, recipe, minutes, limit, None, "cpu")
+        job = Job(folders, out, recipe, minutes, limit, None, device)
         _train(screen, "value", job, policy=policy, method=method, options=_json(options))
 
 

@@ -62,7 +62,7 @@ def collect_answers(network: ValueNetwork, batches: ValueBatches, count: int) ->
                 ("done", asked.done), ("visible", asked.visible), ("features", look.features),
                 ("coherent", look.coherent),
             ):  # fmt: skip
-                parts.setdefault(name, []).append(tensor.double().numpy())
+                parts.setdefault(name, []).append(tensor.double().cpu().numpy())
     whole = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     logits = {"possible": whole.pop("possible?"), "done": whole.pop("done?")}
     return Collected(logits, **whole)
@@ -84,7 +84,7 @@ def own_values(
             some = rows[first : first + 256]
             asked = batches.questions(some, batches.own[some][:, None], rng)
             answers = network.ask(network.look(asked.images, asked.body), asked.text, asked.place)
-            logits.append(answers.value[:, 0].double().numpy())
+            logits.append(answers.value[:, 0].double().cpu().numpy())
     return np.concatenate(logits) if logits else np.zeros(0), frames.success[frames.episode[rows]]
 
 

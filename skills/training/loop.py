@@ -112,6 +112,8 @@ def train(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe.seed)
     network.to(device).train()
+    if beside is not None:
+        beside.to(device)
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     step, spent = _resume(folder / STATE, network, average, optimiser, beside)

@@ -14,15 +14,12 @@ SHIFT = 2
 """Pixels that a picture moves at most, each way."""
 
 
-def varied(
-    pixels: NDArray[np.uint8], rng: np.random.Generator | None, device: str = "cpu"
-) -> tuple[Tensor, NDArray[np.float32]]:
+def varied(pixels: Tensor, rng: np.random.Generator | None) -> tuple[Tensor, NDArray[np.float32]]:
     """What a network is shown: moved and tinted, or as it is.
 
     Args:
-        pixels: (B, T, H, W, 3), the T of each row moved and tinted alike.
+        pixels: (B, T, H, W, 3) uint8, on whatever device; the T of each row are moved and tinted alike.
         rng: Draws how; None changes nothing.
-        device: Where the pictures go.
 
     Returns:
         (B, T, 3, H, W) uint8, and (B, 2) by how much what is in them has moved; see `shifted`.
@@ -30,11 +27,11 @@ def varied(
     by = np.zeros((len(pixels), 2), np.float32)
     if rng is not None:
         pixels, by = shifted(pixels, rng)
-    images = torch.from_numpy(pixels).to(device).permute(0, 1, 4, 2, 3)
+    images = pixels.permute(0, 1, 4, 2, 3)
     return images if rng is None else tinted(images, rng), by
 
 
-def shifted(pixels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def shifted(pixels: Tensor, rng: np.random.Generator) -> tuple[Tensor, NDArray[np.float32]]:
     """Pictures moved by a few pixels, their edges repeated: a policy learns to go by what it sees, not by which pixel
     it was in a certain picture (random crops, Mandlekar et al. 2021, arXiv:2108.03298).
 
@@ -47,10 +44,15 @@ def shifted(pixels: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArra
         width and half height as units (`Targets.points`).
     """
     height, width = pixels.shape[2:4]
-    edges = np.pad(pixels, ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
     corners = rng.integers(0, 2 * SHIFT + 1, (len(pixels), 2))
-    moved = np.stack([row[:, y : y + height, x : x + width] for row, (x, y) in zip(edges, corners, strict=True)])
-    return moved, ((SHIFT - corners) * (2 / width, 2 / height)).astype(np.float32)
+    rows, columns = (
+        torch.from_numpy(np.clip(np.arange(size) + corners[:, axis, None] - SHIFT, 0, size - 1)).to(pixels.device)
+        for axis, size in ((0, height), (1, width))
+    )
+    each = torch.arange(len(pixels), device=pixels.device)[:, None, None]
+    # Indices on both sides of a slice put what they index first: (B, H, W, T, 3).
+    moved = pixels[each, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2, 4)
+    return moved, ((SHIFT - corners[:, ::-1]) * (2 / width, 2 / height)).astype(np.float32)
 
 
 def follow(points: NDArray[np.float32], by: NDArray[np.float32]) -> NDArray[np.float32]:

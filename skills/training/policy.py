@@ -56,7 +56,8 @@ def row_weights(frames: Frames) -> NDArray[np.float64]:
     weights[ending] = ENDING
     phrases = {phrase: index for index, phrase in enumerate(frames.phrases)}
     own = np.array([phrases[skill.phrase] for skill in frames.skills])[frames.episode]
-    done = frames.holds(frames.done, np.arange(len(frames)), own)
+    done, possible = (frames.holds(mask, np.arange(len(frames)), own) for mask in (frames.done, frames.possible))
+    weights[~(done | possible)] = 0.0  # nothing is to be learned from what lies behind a dropped sponge but to give up
     weights[ending & ~done] = 0.0  # the expert gave up
     unseen = np.array([held_out(skill) for skill in frames.skills])[frames.episode]
     weights[unseen] = 0.0
@@ -81,6 +82,7 @@ class PolicyBatches:
         stride: Periods between two observations of the history.
         rows: Which rows to draw from, None for all; the weights decide between them.
         augment: Whether pictures change in contrast and tint, and phrases in wording.
+        device: Where batches are made, and where the pictures are kept for it.
     """
 
     def __init__(
@@ -93,8 +95,10 @@ class PolicyBatches:
         rows: NDArray[np.int64] | None = None,
         augment: bool = True,
         stride: int = 1,
+        device: str = "cpu",
     ) -> None:
-        self._frames, self._augment = frames, augment
+        self._frames, self._augment, self._device = frames, augment, device
+        self._images = {name: torch.from_numpy(pixels).to(device) for name, pixels in frames.images.items()}
         self._past = -stride * np.arange(history)[::-1]
         self._ahead = np.arange(chunk)
         self._rows = np.arange(len(frames)) if rows is None else rows
@@ -112,19 +116,20 @@ class PolicyBatches:
         self._sayings = np.array([sum(map(len, texts)) for texts in of_thing], int)  # how many there are of each thing
         self._saying = np.cumsum(self._sayings) - self._sayings  # and where they begin
 
-    def draw(self, rng: np.random.Generator, size: int, device: str = "cpu") -> tuple[Inputs, Targets]:
+    def draw(self, rng: np.random.Generator, size: int) -> tuple[Inputs, Targets]:
         """A batch of random rows."""
         rows = self._rows[np.searchsorted(self._cumulative, rng.random(size)).clip(max=len(self._rows) - 1)]
-        return self.rows(rows, rng, device)
+        return self.rows(rows, rng)
 
-    def rows(self, rows: NDArray[np.int64], rng: np.random.Generator, device: str = "cpu") -> tuple[Inputs, Targets]:
+    def rows(self, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Inputs, Targets]:
         """The batch of these rows."""
-        frames = self._frames
+        frames, device = self._frames, self._device
+        which = torch.from_numpy(frames.at(rows, self._past)).to(device)
         past, future = frames.at(rows, self._past), frames.at(rows, self._ahead)  # (B, T), (B, C)
         mask = frames.period[rows][:, None] + self._ahead <= frames.period[frames.end[rows]][:, None]
         images, by = {}, {}
-        for name, pixels in frames.images.items():
-            images[name], by[name] = varied(pixels[past], rng if self._augment else None, device)
+        for name, pixels in self._images.items():
+            images[name], by[name] = varied(pixels[which], rng if self._augment else None)
         points = {name: follow(where[rows], by[name]) for name, where in frames.points.items()}
         text = self._text(rows, rng)
         inputs = Inputs(images, torch.from_numpy(self._state[past]).to(device), torch.from_numpy(text).to(device))
@@ -133,7 +138,7 @@ class PolicyBatches:
             mask=torch.from_numpy(mask.astype(np.float32)).to(device),
             points={name: torch.from_numpy(where).to(device) for name, where in points.items()},
             goal=torch.from_numpy(frames.goal[rows]).to(device),
-            **self._named(rows, text, points, by, rng, device),
+            **self._named(rows, text, points, by, rng),
         )
         return inputs, targets
 
@@ -144,7 +149,6 @@ class PolicyBatches:
         points: Mapping[str, NDArray[np.float32]],
         by: Mapping[str, NDArray[np.float32]],
         rng: np.random.Generator,
-        device: str,
     ) -> dict[str, Any]:
         """`Targets.named` and `Targets.spots`: things that are to be seen, and sentences of these data about them.
 
@@ -164,8 +168,8 @@ class PolicyBatches:
             own = points[name] * np.stack([nothing, nothing, nothing], axis=1)
             spots[name] = np.concatenate([follow(where[:, index], by[name]), own[:, None]], axis=1, dtype=np.float32)
         return {
-            "named": torch.from_numpy(texts).to(device),
-            "spots": {name: torch.from_numpy(spot).to(device) for name, spot in spots.items()},
+            "named": torch.from_numpy(texts).to(self._device),
+            "spots": {name: torch.from_numpy(spot).to(self._device) for name, spot in spots.items()},
         }
 
     def _text(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -189,9 +193,7 @@ def split(frames: Frames, every: int = 40) -> tuple[NDArray[np.int64], NDArray[n
     return rows[~aside], rows[aside]
 
 
-def evaluate(
-    network: torch.nn.Module, batches: PolicyBatches, count: int = 1536, device: str = "cpu"
-) -> dict[str, float]:
+def evaluate(network: torch.nn.Module, batches: PolicyBatches, count: int = 1536) -> dict[str, float]:
     """Scores on held-out rows: error of hand and fingers, of terminate, and whether the network points at the goal."""
     rng = np.random.default_rng(0)
     hand: list[float] = []
@@ -200,7 +202,7 @@ def evaluate(
     hits: dict[str, list[float]] = {}
     with torch.inference_mode():
         for _ in range(count // 256):
-            inputs, targets = batches.draw(rng, 256, device)
+            inputs, targets = batches.draw(rng, 256)
             predicted = network.actions(inputs)[:, 0]  # type: ignore[operator]
             wanted = targets.actions[:, 0]
             going = wanted[:, 10] < 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ from saycan.skills.features import BODY, nearest, place_features
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
 from saycan.skills.training.pictures import follow, varied
+
+STARTS = 0.25
+"""Share of a policy's rows that are the first of their episodes: when a skill is to begin, values are asked for."""
 
 PHRASES = 24
 """Phrases that are asked about each row: its own, those of one possible and one done deed, and others at random."""
@@ -50,7 +54,13 @@ class ValueBatches:
         scaling, sentences: As in a policy's training.
         policy: Name of the policy whose value is learned: the `source` of its episodes.
         rows: Which rows to draw from, None for all.
-        augment: As in `PolicyBatches`.
+        augment, device: As in `PolicyBatches`.
+
+    Attributes:
+        own: (N,) index of each row's own phrase.
+        of_policy: (N,) whether that policy acted, alone.
+        over: (N,) the first row behind each in which the attempt is over: its episode has ended, or its skill is none
+            to begin any more.
     """
 
     def __init__(
@@ -62,22 +72,38 @@ class ValueBatches:
         policy: str,
         rows: NDArray[np.int64] | None = None,
         augment: bool = True,
+        device: str = "cpu",
     ) -> None:
-        self.frames, self.skills, self._augment = frames, skills, augment
+        self.frames, self.skills, self._augment, self._device = frames, skills, augment, device
+        self._images = {name: torch.from_numpy(pixels).to(device) for name, pixels in frames.images.items()}
         self.rows = np.arange(len(frames)) if rows is None else rows
         self._body = scaling.standardise(frames.state)[:, :BODY]
         self._scaling = scaling
         index = {phrase: number for number, phrase in enumerate(frames.phrases)}
         self.own = np.array([index[skill.phrase] for skill in frames.skills])[frames.episode]
         self.of_policy = np.array([source == policy for source in frames.source])[frames.episode]
+        self.over = self._ends()
+        self._mine = self.rows[self.of_policy[self.rows]]
+        self._begins = np.searchsorted(frames.episode, frames.episode)  # (N,) first row of each row's episode
         texts = wordings(skills)
-        self._texts = [sentences.embed(texts[skill.phrase]) for skill in skills]
+        embedded = [sentences.embed(texts[skill.phrase]) for skill in skills]
+        self._sayings = np.array([len(options) for options in embedded])  # of each skill
+        self._saying = np.cumsum(self._sayings) - self._sayings  # where they begin
+        self._texts = torch.from_numpy(np.concatenate(embedded)).to(device)
         self._things = np.array(
             [frames.things.index(skill.object) if skill.object in frames.things else -1 for skill in skills]
         )
         self._names = [*next(iter(frames.places))]
         self._about = np.array([self._names.index(skill.place) if skill.place else -1 for skill in skills])
         self._place, self._here = self._all_places()
+
+    def _ends(self) -> NDArray[np.int64]:
+        count = len(self.frames)
+        rows = np.arange(count)
+        possible = self.frames.holds(self.frames.possible, rows, self.own)
+        after = np.append(np.where(possible, count, rows), count)
+        after = np.minimum.accumulate(after[::-1])[::-1]  # (N + 1,) the first from here on in which it is not possible
+        return np.minimum(after[rows + 1], self.frames.end + 1)
 
     def _all_places(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """(N, P + 1, PLACE) features of every place and, last, of the nearest; (N,) where the base stands, or -1."""
@@ -99,10 +125,11 @@ class ValueBatches:
 
     def draw(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(B,) rows and (B, S) phrases: half of the rows from the policy's own episodes."""
-        mine, others = self.rows[self.of_policy[self.rows]], self.rows
+        mine, others = self._mine, self.rows
         count = size // 2 if len(mine) else 0
-        rows = np.concatenate([mine[rng.integers(len(mine), size=count)] if count else mine[:0],
-                               others[rng.integers(len(others), size=size - count)]])  # fmt: skip
+        some = mine[rng.integers(len(mine), size=count)] if count else mine[:0]
+        some = np.where(rng.random(count) < STARTS, self._begins[some], some)
+        rows = np.concatenate([some, others[rng.integers(len(others), size=size - count)]])
         phrases = rng.integers(len(self.skills), size=(size, PHRASES))
         phrases[:, 0] = self.own[rows]
         for column, mask in ((1, self.frames.possible), (2, self.frames.possible), (3, self.frames.done),
@@ -125,25 +152,27 @@ class ValueBatches:
         where = np.where(things[..., None, None] >= 0,
                          frames.where[rows[:, None], :, np.maximum(things, 0)], 0).astype(np.float32)  # fmt: skip
         images = {}
-        for camera, (name, pixels) in enumerate(frames.images.items()):
-            pictures, by = varied(pixels[rows, None], rng if self._augment else None)
+        drawn = torch.from_numpy(rows).to(self._device)
+        for camera, (name, pixels) in enumerate(self._images.items()):
+            pictures, by = varied(pixels[drawn, None], rng if self._augment else None)
             images[name] = pictures[:, 0]
             where[:, :, camera] = follow(where[:, :, camera], by)
-        texts = np.stack([
-            options[0 if not self._augment or rng.random() < 0.5 else int(rng.integers(len(options)))]
-            for options in (self._texts[phrase] for phrase in phrases.ravel())
-        ]).reshape(*phrases.shape, -1)  # fmt: skip
+        other = (rng.random(phrases.shape) < 0.5) * self._augment
+        said = self._saying[phrases] + (other * rng.random(phrases.shape) * self._sayings[phrases]).astype(np.int64)
+
+        def there(array: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(array).to(self._device)
 
         def truth(mask: NDArray[np.uint8]) -> Tensor:
-            return torch.from_numpy(frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)).float()
+            return there(frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)).float()
 
         return Questions(
             images=images,
-            body=torch.from_numpy(self._body[rows]),
-            text=torch.from_numpy(texts),
-            place=torch.from_numpy(place),
+            body=there(self._body[rows]),
+            text=self._texts[there(said)],
+            place=there(place),
             possible=truth(frames.possible),
             done=truth(frames.done),
-            visible=torch.from_numpy(visible).float(),
-            where=torch.from_numpy(where),
+            visible=there(visible).float(),
+            where=there(where),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +104,16 @@ def train_policy(
         module.requires_grad_(True)
     history, chunk = int(module.history), int(module.chunk)  # type: ignore[arg-type]
     every = stride(job.data)
-    batches = cloning.PolicyBatches(frames, scaling, sentences, history, chunk, training, stride=every)
-    held_back = cloning.PolicyBatches(frames, scaling, sentences, history, chunk, aside, augment=False, stride=every)
     device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    made = partial(cloning.PolicyBatches, frames, scaling, sentences, history, chunk, stride=every, device=device)
+    batches, held_back = made(rows=training), made(rows=aside, augment=False)
 
     def losses(module: nn.Module, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        parts: dict[str, Tensor] = module.losses(*batches.draw(rng, size, device))  # type: ignore[operator]
+        parts: dict[str, Tensor] = module.losses(*batches.draw(rng, size))  # type: ignore[operator]
         return parts
 
     def evaluate(module: nn.Module) -> Mapping[str, float]:
-        return cloning.evaluate(module, held_back, device=device)
+        return cloning.evaluate(module, held_back)
 
     trained = train(
         module, losses, job.recipe, job.folder, evaluate=evaluate, report=report, minutes=job.minutes, device=device
@@ -149,8 +150,9 @@ def train_values(
     config = {"cameras": list(frames.images), "text": sentences.size, **(options or {})}
     module = seeded("value", config, job.recipe.seed)
     config = module.config()  # type: ignore[operator]
-    batches = ValueBatches(frames, skills, scaling, sentences, policy, training)
-    held_back = ValueBatches(frames, skills, scaling, sentences, policy, aside, augment=False)
+    device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    made = partial(ValueBatches, frames, skills, scaling, sentences, policy, device=device)
+    batches, held_back = made(rows=training), made(rows=aside, augment=False)
     if not batches.of_policy.any():
         sources = ", ".join(sorted(set(frames.source)))
         raise BadInputError(f"no episode of the policy {policy!r} in these data; there are those of: {sources}")
@@ -158,9 +160,10 @@ def train_values(
     trained = train(
         module, learner.losses, job.recipe, job.folder,  # type: ignore[arg-type]
         evaluate=lambda module: evaluate_values(module, held_back),  # type: ignore[arg-type]
-        report=report, minutes=job.minutes, device="cpu", beside=learner.target,
+        report=report, minutes=job.minutes, device=device, beside=learner.target,
     )  # fmt: skip
-    fitted, arrays = calibrate(trained, held_back)  # type: ignore[arg-type]
+    fitted, arrays = calibrate(trained.to(device), held_back)  # type: ignore[arg-type]
+    trained.to("cpu")
     about = facts(job, frames) | {"method": method, "policy": portable(policy), **fitted}
     path = job.folder / "values.safetensors"
     checkpoint.save(path, Checkpoint("value", config, trained, scaling, sentences, about, arrays))

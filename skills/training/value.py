@@ -1,14 +1,16 @@
 """Learning what can be done and what has been done.
 
 Value, by temporal differences from a sparse reward (MT-Opt, Kalashnikov et al. 2021, arXiv:2104.08212, without a
-maximum over actions: the value is that of the very policy that acted):
+maximum over actions: the value is that of the very policy that acted), undiscounted and over n rows at once:
 
-    V(s, phrase) <- r                        before s' in which the skill is over: 1 for success, 0 for failure
-    V(s, phrase) <- V'(s', phrase)           before any other s', undiscounted, V' the moving average of V
+    V(s, phrase) <- r                        where all is over before s', n rows later: 1 for success, 0 for failure
+    V(s, phrase) <- V'(s', phrase)           else, V' the moving average of V
     V(s, phrase) <- 0                        for phrases whose precondition does not hold in s, done ones among them
 
-or by regression on the outcome of the whole episode (Monte Carlo), the baseline. Only episodes in which the policy
-acted alone speak about it; preconditions and deeds are learned from every row.
+with n drawn anew each time, P(n) = (1 - lambda) lambda^(n - 1), whose mean is the lambda-return (Sutton and Barto 2018,
+eq. 12.3): at lambda = 0 news of an end travels back one row a batch, over dozens of rows. Or by regression on the
+outcome of the whole episode (Monte Carlo), the baseline. Only episodes in which the policy acted alone speak about it;
+preconditions and deeds are learned from every row.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from saycan.skills.values.network import ValueNetwork, binary_loss, pointing_los
 
 Method = Literal["td", "mc"]
 
-POINTING, COHERENT = 0.1, 0.2
+POINTING, COHERENT, IMPOSSIBLE = 0.1, 0.2, 0.25
+"""Weights of the auxiliary losses, and of the zeros of what is impossible beside the outcomes of what was tried."""
 
 
 class ValueLearner:
@@ -39,10 +42,18 @@ class ValueLearner:
         batches: Where batches come from.
         method: "td" or "mc".
         lag: Decay of that moving average.
+        trace: lambda.
     """
 
-    def __init__(self, batches: ValueBatches, network: ValueNetwork, method: Method = "td", lag: float = 0.99) -> None:
-        self._batches, self._method, self._lag = batches, method, lag
+    def __init__(
+        self,
+        batches: ValueBatches,
+        network: ValueNetwork,
+        method: Method = "td",
+        lag: float = 0.98,
+        trace: float = 0.95,
+    ) -> None:
+        self._batches, self._method, self._lag, self._trace = batches, method, lag, trace
         self.target = copy.deepcopy(network).eval().requires_grad_(False)
 
     def losses(self, network: ValueNetwork, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
@@ -53,13 +64,14 @@ class ValueLearner:
         look = network.look(asked.images, asked.body)
         answers = network.ask(look, asked.text, asked.place)
         with torch.no_grad():
-            target, known = self._targets(rows, phrases, asked, rng)
+            own, outcome, impossible = self._targets(rows, phrases, asked, rng)
             for kept, new in zip(self.target.state_dict().values(), network.state_dict().values(), strict=True):
                 kept.lerp_(new, 1 - self._lag)
         ones = torch.ones_like(asked.possible)
         mixed = self._incoherent(network, asked, rng)
         return {
-            "value": binary_loss(answers.value, target, known),
+            "value": binary_loss(answers.value[:, 0], outcome, own),
+            "never": IMPOSSIBLE * binary_loss(answers.value, torch.zeros_like(ones), impossible),
             "possible": binary_loss(answers.possible, asked.possible, ones),
             "done": binary_loss(answers.done, asked.done, asked.visible),
             "pointing": POINTING * pointing_loss(answers.attention, asked.where, look.counts),
@@ -68,32 +80,30 @@ class ValueLearner:
 
     def _targets(
         self, rows: NDArray[np.int64], phrases: NDArray[np.int64], asked: Questions, rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """(B, S) what the value should be and whether anything is known about it."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(B,) whether a row speaks about the value of its own phrase, (B,) what it says, and (B, S) what is never."""
         batches, frames = self._batches, self._batches.frames
-        known = 1.0 - asked.possible  # an impossible skill does not succeed
-        target = torch.zeros_like(known)
+        impossible = 1.0 - asked.possible  # an impossible skill does not succeed
         # Where its own phrase is impossible, done or dropped, a row is as any other: or what is done looks worth doing.
-        own = np.flatnonzero(batches.of_policy[rows] & (asked.possible[:, 0] > 0).numpy())
-        mine = rows[own]
-        outcome = torch.from_numpy(frames.success[frames.episode[mine]].astype(np.float32))
+        own = np.flatnonzero(batches.of_policy[rows] & (asked.possible[:, 0] > 0).cpu().numpy())
+        mine, device = rows[own], impossible.device
+        outcome = torch.from_numpy(frames.success[frames.episode[mine]].astype(np.float32)).to(device)
         if self._method == "td" and len(own):
-            following = np.minimum(mine + 1, frames.end[mine])
-            after = batches.questions(following, phrases[own, :1], rng)
+            following = mine + rng.geometric(1.0 - self._trace, len(mine))
+            over = torch.from_numpy(following >= batches.over[mine]).to(device)
+            after = batches.questions(np.minimum(following, frames.end[mine]), phrases[own, :1], rng)
             ahead = self.target.ask(self.target.look(after.images, after.body), after.text, after.place)
-            # An attempt is over where it ends, and where the skill is none to begin any more.
-            over = torch.from_numpy(mine + 1 > frames.end[mine]) | (after.possible[:, 0] == 0)
             outcome = torch.where(over, outcome, ahead.value[:, 0].sigmoid())
-        target[own, 0] = outcome
-        known[own, 0] = 1.0
-        known[:, 0] *= 4.0
-        known[:, 1:] *= torch.from_numpy(phrases[:, 1:] != phrases[:, :1])  # asked again it must not be contradicted
-        return target, known
+        known, said = torch.zeros(len(rows), device=device), torch.zeros(len(rows), device=device)
+        known[own], said[own] = 1.0, outcome
+        repeated = torch.from_numpy(phrases[:, 1:] == phrases[:, :1]).to(device)  # asked again it is not contradicted
+        impossible[:, 1:] *= ~repeated
+        return known, said, impossible
 
     def _incoherent(self, network: ValueNetwork, asked: Questions, rng: np.random.Generator) -> Tensor:
         """Loss of pictures that do not belong to their proprioception, or to any kitchen."""
         size = len(asked.body) // 4
-        order = torch.from_numpy(rng.permutation(len(asked.body))[:size])
+        order = torch.from_numpy(rng.permutation(len(asked.body))[:size]).to(asked.body.device)
         images = {name: pictures[order].clone() for name, pictures in asked.images.items()}
         foreign = size // 2
         for pictures in images.values():
@@ -118,4 +128,4 @@ def _foreign(picture: Tensor, rng: np.random.Generator) -> Tensor:
         mixed = [tiles[index] for index in rng.permutation(16)]
         return torch.cat([torch.cat(mixed[row : row + 4], 2) for row in range(0, 16, 4)], 1)
     coarse = torch.from_numpy(rng.integers(0, 256, (3, 4, 4), dtype=np.uint8))
-    return coarse.repeat_interleave(height // 4, 1).repeat_interleave(width // 4, 2)
+    return coarse.repeat_interleave(height // 4, 1).repeat_interleave(width // 4, 2).to(picture.device)

@@ -154,7 +154,7 @@ def test_labels_belong_to_the_newest_picture() -> None:
 def test_pictures_move_a_little_and_labels_follow() -> None:
     pixels = np.zeros((60, 2, 16, 16, 3), np.uint8)
     pixels[:, :, 5, 9] = 200
-    moved, by = shifted(pixels, RNG(0))
+    moved, by = shifted(torch.from_numpy(pixels), RNG(0))
     label = np.tile(np.float32([(9.5 / 16) * 2 - 1, (5.5 / 16) * 2 - 1, 1]), (60, 1))
     x, y, seen = follow(label, by).T
     assert (seen == 1).all()
