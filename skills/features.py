@@ -62,18 +62,19 @@ def nearest(base_pose: ArrayLike, places: Mapping[str, Place]) -> tuple[Place, b
 
     Raises BadInputError for an empty map.
     """
+    index, stands = all_nearest(np.asarray(base_pose, float)[None], places)
+    return [*places.values()][int(index[0])], bool(stands[0])
+
+
+def all_nearest(base_poses: ArrayLike, places: Mapping[str, Place]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """`nearest` for (T, 3) poses: (T,) which place, in the map's order, and (T,) whether the base stands before it."""
     if not places:
         raise BadInputError("where the robot stands cannot be told without a map; give its RobotSpec some places")
-    base = np.asarray(base_pose, float)
-
-    def distance(place: Place) -> float:
-        turn = (base[2] - place.dock[2] + np.pi) % (2 * np.pi) - np.pi
-        return float(np.hypot(np.hypot(*_local(base, place)) / NEAR, turn / YAW_NEAR))
-
-    place = min(places.values(), key=distance)
-    deep, across = _local(base, place)
-    turn = (base[2] - place.dock[2] + np.pi) % (2 * np.pi) - np.pi
-    return place, abs(deep) <= NEAR and across <= NEAR and abs(turn) <= YAW_NEAR
+    bases = np.asarray(base_poses, float)
+    deep, across, turn = np.moveaxis(np.stack([_local(bases, place) for place in places.values()], axis=-1), 1, 0)
+    index = np.hypot(np.hypot(deep, across) / NEAR, turn / YAW_NEAR).argmin(axis=1)
+    stands = (np.abs(deep) <= NEAR) & (across <= NEAR) & (np.abs(turn) <= YAW_NEAR)
+    return index, stands[np.arange(len(bases)), index]
 
 
 def about(skill: Skill, base_pose: ArrayLike, places: Mapping[str, Place]) -> tuple[Place, bool]:
@@ -93,13 +94,12 @@ def state_features(observations: Mapping[str, NDArray[np.generic]], skill: Skill
     if not places:
         body = body_features(joints, gripper, position, quaternion, np.zeros((len(bases), 1)))
         return np.concatenate([body, np.zeros((len(bases), PLACE), np.float32)], axis=-1)
-    near = [nearest(base, places) for base in bases]
-    before = np.array([[float(stands)] for _, stands in near])
-    body = body_features(joints, gripper, position, quaternion, before)
+    near, stands = all_nearest(bases, places)
+    body = body_features(joints, gripper, position, quaternion, stands[:, None])
     if skill.place is not None and skill.place in places:
         return np.concatenate([body, place_features(bases, places[skill.place], True)], axis=-1)
-    rows = [place_features(base, place, False) for base, (place, _) in zip(bases, near, strict=True)]
-    return np.concatenate([body, np.stack(rows)], axis=-1)
+    there = np.stack([place_features(bases, place, False) for place in places.values()])  # (P, T, PLACE)
+    return np.concatenate([body, there[near, np.arange(len(bases))]], axis=-1)
 
 
 def observation_rows(observations: Sequence[Observation]) -> dict[str, NDArray[np.float32]]:
@@ -113,9 +113,13 @@ def observation_rows(observations: Sequence[Observation]) -> dict[str, NDArray[n
 _NAMES = ("joints", "gripper", "ee_position", "ee_quaternion")
 
 
-def _local(base: NDArray[np.float64], place: Place) -> tuple[float, float]:
-    """How far a base is from a place's line of docks, deep (signed) and across (beyond its ends, 0 within), m."""
+def _local(bases: NDArray[np.float64], place: Place) -> NDArray[np.float64]:
+    """(T, 3) how far (T, 3) bases are from a place's line of docks.
+
+    Deep (signed) and across (beyond its ends, 0 within), m, and how much further to the left than it they look, rad.
+    """
     yaw = place.dock[2]
-    dx, dy = base[:2] - place.dock[:2]
+    dx, dy = np.moveaxis(bases[:, :2] - place.dock[:2], -1, 0)
     deep, across = np.cos(yaw) * dx + np.sin(yaw) * dy, np.cos(yaw) * dy - np.sin(yaw) * dx
-    return float(deep), max(0.0, abs(float(across)) - float(place.half_size[0]) + 0.15)
+    beyond = np.maximum(0.0, np.abs(across) - float(place.half_size[0]) + 0.15)
+    return np.stack([deep, beyond, (bases[:, 2] - yaw + np.pi) % (2 * np.pi) - np.pi], axis=-1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,7 +98,7 @@ class Frames:
 
 def load(
     folders: Path | Iterable[Path],
-    keep: Callable[[Episode], bool] = lambda episode: True,
+    keep: Callable[[Episode], bool] | None = None,
     limit: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Frames:
@@ -103,7 +106,7 @@ def load(
 
     Args:
         folders: Data sets, or single shards.
-        keep: Which episodes.
+        keep: Which episodes, all by default; a function of some module, for shards are read by all cores.
         limit: At most so many episodes.
         progress: Told (shards read, shards in all).
 
@@ -111,12 +114,15 @@ def load(
     """
     files = [file for folder in ([folders] if isinstance(folders, Path) else folders) for file in shards(folder)]
     episodes: list[Episode] = []
-    for number, file in enumerate(files):
-        episodes += [episode for episode in read_shard(file) if keep(episode)]
-        progress(number + 1, len(files))
-        if limit is not None and len(episodes) >= limit:
-            episodes = episodes[:limit]
-            break
+    with _all_cores(len(files)) as pool:
+        parts = [pool.submit(_read, file, keep) for file in files]
+        for number, part in enumerate(parts):
+            episodes += part.result()
+            progress(number + 1, len(files))
+            if limit is not None and len(episodes) >= limit:
+                episodes = episodes[:limit]
+                pool.shutdown(cancel_futures=True)
+                break
     if not episodes:
         raise BadInputError(f"no episode to learn from in {', '.join(map(str, files[:3]))}; collect more")
     if any(episode.phrases != episodes[0].phrases for episode in episodes):
@@ -126,6 +132,18 @@ def load(
         found = "; ".join(", ".join(names) or "none" for names in sorted(sets))
         raise BadInputError(f"these data sets were made with different cameras: {found}; train on one of them")
     return flatten(episodes)
+
+
+def _all_cores(files: int) -> Executor:
+    """Processes; for a few shards they would not be worth their start."""
+    workers = min(os.cpu_count() or 1, files // 4)
+    if workers < 2:
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+
+
+def _read(file: Path, keep: Callable[[Episode], bool] | None) -> list[Episode]:
+    return [episode for episode in read_shard(file) if keep is None or keep(episode)]
 
 
 def flatten(episodes: list[Episode]) -> Frames:

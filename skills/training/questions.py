@@ -12,7 +12,7 @@ from torch import Tensor
 
 from saycan.skill import Skill
 from saycan.skills.data.frames import Frames
-from saycan.skills.features import BODY, nearest, place_features
+from saycan.skills.features import BODY, all_nearest, place_features
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
 from saycan.skills.training.pictures import follow, varied
@@ -114,9 +114,10 @@ class ValueBatches:
             last = int(np.searchsorted(frames.episode, episode, side="right"))
             base = frames.base[first:last]
             stack = [place_features(base, places[name], True) for name in names]  # type: ignore[arg-type]
-            near = [nearest(pose, places) for pose in base]  # type: ignore[arg-type]
-            stack.append(np.stack([place_features(b, place, False) for b, (place, _) in zip(base, near, strict=True)]))
-            here[first:last] = [names.index(place.name) if stands else -1 for place, stands in near]
+            near, stands = all_nearest(base, {name: places[name] for name in names})  # type: ignore[misc]
+            unnamed = np.stack([place_features(base, places[name], False) for name in names])  # type: ignore[arg-type]
+            stack.append(unnamed[near, np.arange(len(base))])
+            here[first:last] = np.where(stands, near, -1)
             rows.append(np.stack(stack, axis=1))
             first = last
         features = np.concatenate(rows)
