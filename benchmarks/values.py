@@ -53,7 +53,7 @@ class Trial:
     value: float
     geometric: float
     success: bool
-    detected: float
+    detected: bool
     impossible: tuple[float, ...]
     strange: float
 
@@ -79,7 +79,7 @@ def attempt(verb: str, seed: int, scenes: str, policy: str) -> Trial:
     for _ in run:
         pass
     success = detector.detect(skill, observation, observation).success
-    detected = parts.detector().detect(skill, observation, robot.observe()).probability
+    detected = parts.detector().detect(skill, observation, robot.observe()).success
     robot.close()
     return Trial(skill, float(seen.value[index]), geometric, success, detected, impossible, seen.strange)
 
@@ -226,9 +226,8 @@ def report_values(console: Console, verbs: Sequence[str], trials: Sequence[Trial
         )
         base = float(success.mean())
         mixed = FEWEST <= base <= 1 - FEWEST
-        said = detected > 0.5
-        hits = float(said[success].mean()) if success.any() else float("nan")
-        false = float(said[~success].mean()) if (~success).any() else float("nan")
+        hits = float(detected[success].mean()) if success.any() else float("nan")
+        false = float(detected[~success].mean()) if (~success).any() else float("nan")
         figures = {
             "auc": auc(learned_, success) if mixed else float("nan"),
             "ece": calibration_error(learned_, success),

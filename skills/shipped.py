@@ -64,7 +64,7 @@ class Learned:
 
     def detector(self) -> LearnedDetector:
         """The outcome."""
-        return LearnedDetector(self.perception)
+        return LearnedDetector(self.perception, self.perception.thresholds)
 
     def _load(self, file: Path) -> checkpoint.Checkpoint:
         loaded = checkpoint.load(file)

@@ -14,6 +14,9 @@ from saycan.skills.training.questions import ValueBatches
 from saycan.skills.values.network import ValueNetwork
 from saycan.statistics import auc, calibration_error
 
+FEWEST, LARGEST = 50, 0.97
+"""Rows of failed attempts from which a threshold is fitted, and the largest one."""
+
 
 def evaluate_values(network: ValueNetwork, batches: ValueBatches, count: int = 1024) -> dict[str, float]:
     """Scores on held-out rows: how well the three answers rank, and how far the value is off."""
@@ -77,23 +80,31 @@ def own_values(
     if starts:
         rows = rows[np.searchsorted(frames.episode, frames.episode[rows]) == rows]
     rows = rows[frames.holds(frames.possible, rows, batches.own[rows])]
+    return _own_answers(network, batches, rows, "value"), frames.success[frames.episode[rows]]
+
+
+def _own_answers(
+    network: ValueNetwork, batches: ValueBatches, rows: NDArray[np.int64], answer: str
+) -> NDArray[np.float64]:
+    """Logits of one answer about each row's own phrase."""
     rng = np.random.default_rng(2)
-    logits = []
+    logits = [np.zeros(0)]
     with torch.inference_mode():
         for first in range(0, len(rows), 256):
             some = rows[first : first + 256]
             asked = batches.questions(some, batches.own[some][:, None], rng)
             answers = network.ask(network.look(asked.images, asked.body), asked.text, asked.place)
-            logits.append(answers.value[:, 0].double().cpu().numpy())
-    return np.concatenate(logits) if logits else np.zeros(0), frames.success[frames.episode[rows]]
+            logits.append(getattr(answers, answer)[:, 0].double().cpu().numpy())
+    return np.concatenate(logits)
 
 
 def calibrate(network: ValueNetwork, batches: ValueBatches, count: int = 4096) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit on held-out rows what turns logits into probabilities, and what tells a foreign picture.
 
     Returns:
-        Plain numbers: "calibration" (answer to the a and b of sigmoid(a logit + b), Platt 1999) and "foreign" (the
-        thresholds of distance and coherence that one row in 500 exceeds); and arrays: the mean of the features and the
+        Plain numbers: "calibration" (answer to the a and b of sigmoid(a logit + b), Platt 1999), "foreign" (the
+        thresholds of distance and coherence that one row in 500 exceeds) and "thresholds"
+        (`detection_thresholds`); and arrays: the mean of the features and the
         matrix that whitens them, so that the length of (features - mean) @ whiten is the Mahalanobis distance.
     """
     asked = collect_answers(network, batches, count)
@@ -113,7 +124,31 @@ def calibrate(network: ValueNetwork, batches: ValueBatches, count: int = 4096) -
         "coherent": float(np.quantile(asked.coherent, 0.002)),
     }
     arrays = {"mean": mean.astype(np.float32), "whiten": whiten.astype(np.float32)}
-    return {"calibration": calibration, "foreign": foreign}, arrays
+    thresholds = detection_thresholds(network, batches, calibration["done"])
+    return {"calibration": calibration, "foreign": foreign, "thresholds": thresholds}, arrays
+
+
+def detection_thresholds(
+    network: ValueNetwork, batches: ValueBatches, calibration: tuple[float, float], false: float = 0.02
+) -> dict[str, float]:
+    """Verb to the probability from which a deed counts as done; 0.5 at least, and where too few attempts failed.
+
+    Attempts may end anywhere: what is told from a deed are all rows of held-out attempts that failed. At most a share
+    `false` of those is taken for one. When an agent believes in a deed that was none, everything after it is wrong; the
+    other error costs a second try.
+    """
+    frames = batches.frames
+    rows = batches.rows[~frames.success[frames.episode[batches.rows]]]
+    rows = rows[~frames.holds(frames.done, rows, batches.own[rows])]
+    verbs = np.array([skill.verb for skill in frames.skills])[frames.episode[rows]]
+    a, b = calibration
+    done = 1 / (1 + np.exp(-(a * _own_answers(network, batches, rows, "done") + b)))
+    found = {}
+    for verb in sorted({*verbs.tolist()}):
+        told = done[verbs == verb]
+        if len(told) >= FEWEST:
+            found[verb] = round(min(LARGEST, max(0.5, float(np.quantile(told, 1 - false)))), 3)
+    return found
 
 
 def platt(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:

@@ -39,6 +39,9 @@ class Perception:
     Args:
         checkpoint: Of a `saycan.skills.values.network.ValueNetwork`.
         places: The robot's map.
+
+    Attributes:
+        thresholds: Verb to the probability from which a deed counts as done, as fitted.
     """
 
     def __init__(self, checkpoint: Checkpoint, places: Mapping[str, Place]) -> None:
@@ -51,6 +54,7 @@ class Perception:
         calibration = checkpoint.about.get("calibration", {})
         self._calibration = {name: tuple(calibration.get(name, (1.0, 0.0))) for name in ("value", "possible", "done")}
         self._foreign = checkpoint.about.get("foreign", {})
+        self.thresholds: Mapping[str, float] = checkpoint.about.get("thresholds", {})
         self._texts: dict[tuple[str, ...], object] = {}
 
     def ask(self, observation: Observation, skills: Sequence[Skill]) -> Impression:

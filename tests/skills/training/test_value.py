@@ -11,7 +11,15 @@ from saycan.skills.data.frames import Frames, flatten
 from saycan.skills.features import BODY, PLACE, place_features
 from saycan.skills.features import about as about_place
 from saycan.skills.policies.scaling import Scaling
-from saycan.skills.training.calibration import calibrate, collect_answers, evaluate_values, own_values, platt
+from saycan.skills.training.calibration import (
+    _own_answers,
+    calibrate,
+    collect_answers,
+    detection_thresholds,
+    evaluate_values,
+    own_values,
+    platt,
+)
 from saycan.skills.training.pictures import SHIFT
 from saycan.skills.training.questions import PHRASES, ValueBatches
 from saycan.skills.training.value import ValueLearner, _foreign
@@ -251,10 +259,24 @@ def test_scores_rank_and_calibrate(made: ValueBatches) -> None:
     assert all(0 <= score <= 1 for score in scores.values())
 
 
+def test_few_of_those_who_failed_are_taken_for_successes() -> None:
+    episodes = [make_episode(PICK, seed, 20, "learned", success=False) for seed in range(4)]
+    two = batches(flatten([*episodes, make_episode(TRASH, 5, 20, "learned", success=True)]))
+    net = network().eval()
+    rows = np.arange(80)
+    done = 1 / (1 + np.exp(-_own_answers(net, two, rows, "done")))
+    found = detection_thresholds(net, two, (1.0, 2.0 - float(np.log(done / (1 - done)).mean())), false=0.1)
+    assert {*found} == {"pick up"}  # nothing failed in the other
+    shifted = 1 / (1 + np.exp(-(np.log(done / (1 - done)) + 2.0 - np.log(done / (1 - done)).mean())))
+    assert (shifted > found["pick up"]).mean() == pytest.approx(0.1, abs=0.05)
+    assert detection_thresholds(net, two, (1.0, -20.0), false=0.1) == {"pick up": 0.5}
+
+
 def test_what_is_fitted_tells_a_black_picture_from_those_of_training(made: ValueBatches) -> None:
     net = network().eval()
     fitted, arrays = calibrate(net, made, 256)
     assert {*fitted["calibration"]} == {"possible", "done", "value"}
+    assert all(0.5 <= threshold < 1 for threshold in fitted["thresholds"].values())
     asked = collect_answers(net, made, 256)
     distances = np.linalg.norm((asked.features - arrays["mean"]) @ arrays["whiten"], axis=1)
     limit = fitted["foreign"]["distance"]
