@@ -103,7 +103,8 @@ class ValueBatches:
         possible = self.frames.holds(self.frames.possible, rows, self.own)
         after = np.append(np.where(possible, count, rows), count)
         after = np.minimum.accumulate(after[::-1])[::-1]  # (N + 1,) the first from here on in which it is not possible
-        return np.minimum(after[rows + 1], self.frames.end + 1)
+        ends: NDArray[np.int64] = np.minimum(after[rows + 1], self.frames.end + 1)
+        return ends
 
     def _all_places(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """(N, P + 1, PLACE) features of every place and, last, of the nearest; (N,) where the base stands, or -1."""
