@@ -53,9 +53,9 @@ def collect(
     with telling(traceback) as screen:
         from saycan.collect import Collected
         from saycan.collect import collect as make
-        from saycan.skills.data.collect import MANIPULATION, SHARES, Plan, only
+        from saycan.skills.data.collect import EVEN, MANIPULATION, SHARES, Plan, only
 
-        shares = only(verbs, SHARES if policy == "experts" else MANIPULATION)
+        shares = only(verbs, SHARES if policy == "experts" else MANIPULATION if takeover else EVEN)
         plan = Plan(first=first, noise=noise, every=every, takeover=takeover, in_a_row=in_a_row, shares=shares)
         total = Collected()
         with _bar(screen) as progress:

@@ -27,6 +27,9 @@ SHARES: Mapping[str, float] = {
 MANIPULATION = {verb: share for verb, share in SHARES.items() if verb not in ("go to", "find")}
 """What a learned policy attempts: driving and looking about are not learned."""
 
+EVEN = dict.fromkeys(MANIPULATION, 1.0)
+"""What it attempts alone: what comes of it is asked about every skill alike."""
+
 
 def only(verbs: str, shares: Mapping[str, float]) -> Mapping[str, float]:
     """The shares of these verbs, which commas separate; of all when it is empty. Raises UnknownNameError."""

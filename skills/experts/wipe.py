@@ -8,23 +8,30 @@ import numpy as np
 
 from saycan.privileged import PrivilegedState
 from saycan.skills.experts.drive import drive
-from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep
+from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep, to_base, to_map
 from saycan.skills.experts.pick import bottom_of
 
 PRESS = 0.001  # m that the hand aims below the surface; more, and the sponge slips up until the fingers rub on it
 LEFT, NEAR = 0.618, 0.2  # how much a metre to the left, and one less to go, count beside one towards the robot
+BACK = 0.45  # m before the base, from where the camera at the wrist overlooks all that can be reached
 SHARP = 0.004  # m; cells that come this much later pull the sponge a third as strongly
 
 
 def wipe(state: PrivilegedState, where: str) -> Target:
-    """Bring the sponge down on the spill and follow what is left of it; rise when nothing is left."""
+    """Bring the sponge down on the spill and follow what is left of it; when nothing is, rise and draw back to look.
+
+    Whoever imitates this cannot know that nothing is left before all of it is to be seen: under the sponge, and between
+    it and the robot, the cameras show nothing. From up there a forgotten cell is as plain as the spill was before.
+    """
     surface, spill = state.places[where], state.spill_at(where)
     held = state.by_id(state.held) if state.held else None
     safe = float(surface.center[2]) + SAFE_ABOVE
     if held is None or held.name != "sponge" or spill is None:
-        up = np.array([*state.ee_position[:2], safe])
-        clear = float(state.ee_position[2]) > safe - 0.08 or state.robot_place != where
-        return Target(up, state.ee_yaw, gripper=0.0 if held else 1.0, terminate=clear)
+        hand = to_base(state.base_pose, state.ee_position)
+        further = max(0.0, float(hand[0]) - BACK) * smoothstep(float(hand[2]), safe - 0.18, safe - 0.08)
+        back = to_map(state.base_pose, np.array([hand[0] - further, hand[1], safe]))
+        clear = float(hand[2]) > safe - 0.08 and float(hand[0]) < BACK + 0.05
+        return Target(back, state.ee_yaw, gripper=0.0 if held else 1.0, terminate=clear or state.robot_place != where)
     base = base_before(surface, spill.cells.mean(axis=0))
     next_to_wipe = next_cells(spill.cells, held.position, float(surface.dock[2]))
     dirty = np.array([*next_to_wipe, float(surface.center[2])])

@@ -14,8 +14,11 @@ from saycan.skills.training.questions import ValueBatches
 from saycan.skills.values.network import ValueNetwork
 from saycan.statistics import auc, calibration_error
 
-FEWEST, LARGEST = 50, 0.97
-"""Rows of failed attempts from which a threshold is fitted, and the largest one."""
+FEWEST = 50
+"""Rows of failed attempts from which a threshold is fitted, and starts of episodes from which values are calibrated."""
+
+SMALLEST, LARGEST = 0.2, 0.97
+"""Thresholds. Little of what is asked in training is done, most of what was attempted: so less evidence will do."""
 
 
 def evaluate_values(network: ValueNetwork, batches: ValueBatches, count: int = 1024) -> dict[str, float]:
@@ -109,7 +112,9 @@ def calibrate(network: ValueNetwork, batches: ValueBatches, count: int = 4096) -
     """
     asked = collect_answers(network, batches, count)
     seen = asked.visible > 0
-    logits, outcome = own_values(network, batches, starts=False)
+    logits, outcome = own_values(network, batches)  # values are asked for where skills begin
+    if len(logits) < FEWEST:
+        logits, outcome = own_values(network, batches, starts=False)
     calibration = {
         "possible": platt(asked.logits["possible"].ravel(), asked.possible.ravel() > 0.5),
         "done": platt(asked.logits["done"][seen], asked.done[seen] > 0.5),
@@ -131,7 +136,7 @@ def calibrate(network: ValueNetwork, batches: ValueBatches, count: int = 4096) -
 def detection_thresholds(
     network: ValueNetwork, batches: ValueBatches, calibration: tuple[float, float], false: float = 0.02
 ) -> dict[str, float]:
-    """Verb to the probability from which a deed counts as done; 0.5 at least, and where too few attempts failed.
+    """Verb to the probability from which a deed counts as done; none where too few attempts failed.
 
     Attempts may end anywhere: what is told from a deed are all rows of held-out attempts that failed. At most a share
     `false` of those is taken for one. When an agent believes in a deed that was none, everything after it is wrong; the
@@ -147,7 +152,7 @@ def detection_thresholds(
     for verb in sorted({*verbs.tolist()}):
         told = done[verbs == verb]
         if len(told) >= FEWEST:
-            found[verb] = round(min(LARGEST, max(0.5, float(np.quantile(told, 1 - false)))), 3)
+            found[verb] = round(min(LARGEST, max(SMALLEST, float(np.quantile(told, 1 - false)))), 3)
     return found
 
 

@@ -20,6 +20,9 @@ from saycan.skills.training.pictures import follow, varied
 STARTS = 0.25
 """Share of a policy's rows that are the first of their episodes: when a skill is to begin, values are asked for."""
 
+ENDS = 0.15
+"""Share of all rows that are the last of their episodes: when a skill has ended, it is asked whether it is done."""
+
 PHRASES = 24
 """Phrases that are asked about each row: its own, those of one possible and one done deed, and others at random."""
 
@@ -126,12 +129,13 @@ class ValueBatches:
         return np.clip((features - mean) / scale, -5, 5).astype(np.float32), here
 
     def draw(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(B,) rows and (B, S) phrases: half of the rows from the policy's own episodes."""
+        """(B,) rows and (B, S) phrases: half of the rows from the policy's own episodes, some their first or last."""
         mine, others = self._mine, self.rows
         count = size // 2 if len(mine) else 0
         some = mine[rng.integers(len(mine), size=count)] if count else mine[:0]
         some = np.where(rng.random(count) < STARTS, self._begins[some], some)
         rows = np.concatenate([some, others[rng.integers(len(others), size=size - count)]])
+        rows = np.where(rng.random(size) < ENDS, self.frames.end[rows], rows)
         phrases = rng.integers(len(self.skills), size=(size, PHRASES))
         phrases[:, 0] = self.own[rows]
         for column, mask in ((1, self.frames.possible), (2, self.frames.possible), (3, self.frames.done),

@@ -12,6 +12,7 @@ from saycan.skills.features import BODY, PLACE, place_features
 from saycan.skills.features import about as about_place
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.training.calibration import (
+    SMALLEST,
     _own_answers,
     calibrate,
     collect_answers,
@@ -21,7 +22,7 @@ from saycan.skills.training.calibration import (
     platt,
 )
 from saycan.skills.training.pictures import SHIFT
-from saycan.skills.training.questions import PHRASES, ValueBatches
+from saycan.skills.training.questions import ENDS, PHRASES, STARTS, ValueBatches
 from saycan.skills.training.value import ValueLearner, _foreign
 from saycan.skills.values.network import ValueNetwork
 from tests.skills.data.builder import (
@@ -173,6 +174,14 @@ def test_half_of_the_rows_are_the_policys_and_each_asks_its_own_phrase_first(mad
     assert {*few.draw(RNG(0), 50)[0].tolist()} == {0, 1, 2}
 
 
+def test_starts_and_ends_of_attempts_are_drawn_more_often_than_what_lies_between() -> None:
+    long = batches(flatten([make_episode(PICK, seed, 40, "learned") for seed in range(4)]))
+    rows = long.draw(RNG(0), 4000)[0] % 40
+    assert (rows[:2000] == 0).mean() == pytest.approx(STARTS * (1 - ENDS) + (1 - STARTS) * (1 - ENDS) / 40, abs=0.03)
+    assert (rows == 39).mean() == pytest.approx(ENDS + (1 - ENDS) / 40, abs=0.02)
+    assert np.bincount(rows, minlength=40)[1:39].min() > 0
+
+
 def test_questions_hold_the_truth(made: ValueBatches) -> None:
     frames = made.frames
     rows, phrases = made.draw(RNG(1), 30)
@@ -269,14 +278,14 @@ def test_few_of_those_who_failed_are_taken_for_successes() -> None:
     assert {*found} == {"pick up"}  # nothing failed in the other
     shifted = 1 / (1 + np.exp(-(np.log(done / (1 - done)) + 2.0 - np.log(done / (1 - done)).mean())))
     assert (shifted > found["pick up"]).mean() == pytest.approx(0.1, abs=0.05)
-    assert detection_thresholds(net, two, (1.0, -20.0), false=0.1) == {"pick up": 0.5}
+    assert detection_thresholds(net, two, (1.0, -20.0), false=0.1) == {"pick up": SMALLEST}
 
 
 def test_what_is_fitted_tells_a_black_picture_from_those_of_training(made: ValueBatches) -> None:
     net = network().eval()
     fitted, arrays = calibrate(net, made, 256)
     assert {*fitted["calibration"]} == {"possible", "done", "value"}
-    assert all(0.5 <= threshold < 1 for threshold in fitted["thresholds"].values())
+    assert all(SMALLEST <= threshold < 1 for threshold in fitted["thresholds"].values())
     asked = collect_answers(net, made, 256)
     distances = np.linalg.norm((asked.features - arrays["mean"]) @ arrays["whiten"], axis=1)
     limit = fitted["foreign"]["distance"]
