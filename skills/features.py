@@ -77,11 +77,15 @@ def all_nearest(base_poses: ArrayLike, places: Mapping[str, Place]) -> tuple[NDA
     return index, stands[np.arange(len(bases)), index]
 
 
-def about(skill: Skill, base_pose: ArrayLike, places: Mapping[str, Place]) -> tuple[Place, bool]:
-    """The place that a skill is about, and whether its phrase names it."""
-    if skill.place is not None and skill.place in places:
-        return places[skill.place], True
-    return nearest(base_pose, places)[0], False
+def all_place_features(skills: Sequence[Skill], base_pose: ArrayLike, places: Mapping[str, Place]) -> Array:
+    """(S, PLACE) float32: of the place that each of these skills is about (see the module), for one base pose (3,)."""
+    near = nearest(base_pose, places)[0]
+    named = [skill.place if skill.place in places else None for skill in skills]
+    features = {
+        name: place_features(base_pose, near if name is None else places[name], name is not None)
+        for name in dict.fromkeys(named)
+    }
+    return np.stack([features[name] for name in named])
 
 
 def state_features(observations: Mapping[str, NDArray[np.generic]], skill: Skill, places: Mapping[str, Place]) -> Array:

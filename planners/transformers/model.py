@@ -269,8 +269,9 @@ class TransformersModel:
         finally:
             self.network.forget()
             self.usage = Usage()
-        exact = self.model.dtype == _float32()
-        return bool(np.allclose(found, expected, rtol=0.0, atol=1e-3 if exact else 0.5, equal_nan=True))
+        # Half the bits: the improbable tokens' logits are off by a percent or two, in either of the two ways.
+        relative, absolute = (0.0, 1e-3) if self.model.dtype == _float32() else (0.05, 0.5)
+        return bool(np.allclose(found, expected, rtol=relative, atol=absolute, equal_nan=True))
 
 
 def _float32() -> torch.dtype:

@@ -17,6 +17,7 @@ from saycan.robot import Limits, RobotSpec
 from saycan.robots.kitchen.arrangement import place_objects
 from saycan.robots.kitchen.control import ArmKinematics
 from saycan.robots.kitchen.furniture import SPECTATOR
+from saycan.robots.kitchen.layout import Layout
 from saycan.robots.kitchen.physics import Physics
 from saycan.robots.kitchen.render import RayRenderer, View, camera_pose
 from saycan.robots.kitchen.scene import Scene, parse_scene
@@ -179,15 +180,23 @@ class _Map(Mapping[str, Place]):
 
     def __init__(self, kitchen: Kitchen) -> None:
         self._kitchen = kitchen
+        self._layout: Layout | None = None
+        self._places: Mapping[str, Place] = {}
 
     def __getitem__(self, name: str) -> Place:
-        return place_states(0.0, self._kitchen.scene.layout)[name]
+        return self._now()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._kitchen.scene.layout)
+        return iter(self._now())
 
     def __len__(self) -> int:
-        return len(self._kitchen.scene.layout)
+        return len(self._now())
+
+    def _now(self) -> Mapping[str, Place]:
+        layout = self._kitchen.scene.layout
+        if layout is not self._layout:
+            self._layout, self._places = layout, place_states(0.0, layout)
+        return self._places
 
     def __reduce__(self) -> tuple[type[dict[str, Place]], tuple[dict[str, Place]]]:
         return dict, (dict(self),)  # a copy does not follow

@@ -62,7 +62,7 @@ def collect_answers(network: ValueNetwork, batches: ValueBatches, count: int) ->
             rows, phrases = batches.draw(rng, 128)
             asked = batches.questions(rows, phrases, rng)
             look = network.look(asked.images, asked.body)
-            answers = network.ask(look, asked.text, asked.place)
+            answers = network.ask(look, network.read(asked.text), asked.place)
             for name, tensor in (
                 ("possible?", answers.possible), ("done?", answers.done), ("possible", asked.possible),
                 ("done", asked.done), ("visible", asked.visible), ("features", look.features),
@@ -96,7 +96,7 @@ def _own_answers(
         for first in range(0, len(rows), 256):
             some = rows[first : first + 256]
             asked = batches.questions(some, batches.own[some][:, None], rng)
-            answers = network.ask(network.look(asked.images, asked.body), asked.text, asked.place)
+            answers = network.ask(network.look(asked.images, asked.body), network.read(asked.text), asked.place)
             logits.append(getattr(answers, answer)[:, 0].double().cpu().numpy())
     return np.concatenate(logits)
 

@@ -62,7 +62,7 @@ class ValueLearner:
         rows, phrases = batches.draw(rng, size)
         asked = batches.questions(rows, phrases, rng)
         look = network.look(asked.images, asked.body)
-        answers = network.ask(look, asked.text, asked.place)
+        answers = network.ask(look, network.read(asked.text), asked.place)
         with torch.no_grad():
             own, outcome, impossible = self._targets(rows, phrases, asked, rng)
             for kept, new in zip(self.target.state_dict().values(), network.state_dict().values(), strict=True):
@@ -74,7 +74,7 @@ class ValueLearner:
             "never": IMPOSSIBLE * binary_loss(answers.value, torch.zeros_like(ones), impossible),
             "possible": binary_loss(answers.possible, asked.possible, ones),
             "done": binary_loss(answers.done, asked.done, asked.visible),
-            "pointing": POINTING * pointing_loss(answers.attention, asked.where, look.counts),
+            "pointing": POINTING * pointing_loss(answers.attention, asked.where),
             "coherent": COHERENT * (torch.nn.functional.softplus(-look.coherent).mean() + mixed),
         }
 
@@ -92,7 +92,8 @@ class ValueLearner:
             following = mine + rng.geometric(1.0 - self._trace, len(mine))
             over = torch.from_numpy(following >= batches.over[mine]).to(device)
             after = batches.questions(np.minimum(following, frames.end[mine]), phrases[own, :1], rng)
-            ahead = self.target.ask(self.target.look(after.images, after.body), after.text, after.place)
+            seen = self.target.look(after.images, after.body)
+            ahead = self.target.ask(seen, self.target.read(after.text), after.place)
             outcome = torch.where(over, outcome, ahead.value[:, 0].sigmoid())
         known, said = torch.zeros(len(rows), device=device), torch.zeros(len(rows), device=device)
         known[own], said[own] = 1.0, outcome

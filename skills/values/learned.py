@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +67,13 @@ class LearnedValues:
             }
             self.sightings.note(place.name, found)
         here = place.name if stands else None
+        everywhere = {place.name for place in places.values() if place.kind != "bin"}
         return np.array([
-            self._value(skill, index, seen, here) * self._levels.get(skill.verb, 1.0)
+            self._value(skill, index, seen, here, everywhere) * self._levels.get(skill.verb, 1.0)
             for index, skill in enumerate(skills)
         ])  # fmt: skip
 
-    def _value(self, skill: Skill, index: int, seen: Impression, here: str | None) -> float:
+    def _value(self, skill: Skill, index: int, seen: Impression, here: str | None, everywhere: Set[str]) -> float:
         if skill.verb == "done":
             return 1.0
         if skill.verb == "go to":
@@ -83,9 +84,8 @@ class LearnedValues:
             if seen.done[index] > THRESHOLD:
                 return POINTLESS
             missed = self.sightings.missed.get(str(skill.object), set())
-            places = {place.name for place in self._perception.places.values() if place.kind != "bin"}
-            return NOWHERE if missed >= places else 1.0
-        return float(np.clip(seen.value[index], 0.0, 1.0))
+            return NOWHERE if missed >= everywhere else 1.0
+        return float(seen.value[index])
 
 
 class LearnedDetector:

@@ -48,18 +48,31 @@ class Look:
 
 
 @dataclass(frozen=True, eq=False)
+class Phrases:
+    """Encoded phrases, S of them, the same for all observations or for each of B; no picture is needed for it.
+
+    Attributes:
+        queries: (S, cameras * heads * d) or (B, S, cameras * heads * d).
+        phrase: (S, hidden) or (B, S, hidden).
+    """
+
+    queries: Tensor
+    phrase: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Answers:
     """Logits for B observations and S phrases.
 
     Attributes:
         value, possible, done: (B, S).
-        attention: (B, S, heads, N) logits of the attention.
+        attention: Of each camera (B, heads, S, tokens) logits of the attention.
     """
 
     value: Tensor
     possible: Tensor
     done: Tensor
-    attention: Tensor
+    attention: tuple[Tensor, ...]
 
 
 class ValueNetwork(nn.Module):
@@ -124,47 +137,49 @@ class ValueNetwork(nn.Module):
         coherent = self.coherent(torch.cat([features, inner], dim=1))[:, 0]
         return Look(self.key(everything), self.worth(everything), inner, tuple(counts), features, coherent)
 
-    def ask(self, look: Look, text: Tensor, place: Tensor) -> Answers:
-        """Answers for (S, E) or (B, S, E) embeddings and (B, S, PLACE) features of the places they are about."""
-        batch = len(look.keys)
-        heads, width = self._heads, self._width
-        queries = self.query(text)  # (S, C heads d) or (B, S, C heads d)
-        phrase = self.phrase(text)
-        if text.dim() == 2:
+    def read(self, text: Tensor) -> Phrases:
+        """Encode (S, E) or (B, S, E) sentence embeddings."""
+        return Phrases(self.query(text), self.phrase(text))
+
+    def ask(self, look: Look, phrases: Phrases, place: Tensor) -> Answers:
+        """Answers about S phrases with (B, S, PLACE) features of the places that they are about."""
+        batch, heads, width = len(look.keys), self._heads, self._width
+        queries, phrase = phrases.queries, phrases.phrase
+        if queries.dim() == 2:
             queries, phrase = queries.expand(batch, -1, -1), phrase.expand(batch, -1, -1)
         count = queries.shape[1]
-        queries = queries.view(batch, count, len(self._cameras), heads, width)
-        parts, logits, start = [], [], 0
-        for index, tokens in enumerate(look.counts):
-            keys = look.keys[:, start : start + tokens].view(batch, tokens, heads, width)
-            values = look.values[:, start : start + tokens].view(batch, tokens, heads, width)
-            scores = torch.einsum("bshd,bnhd->bshn", queries[:, :, index], keys) * width**-0.5
-            seen = torch.einsum("bshn,bnhd->bshd", scores.softmax(dim=-1), values)
-            parts += [seen.flatten(2), scores.amax(dim=-1)]
-            logits.append(scores)
+        queries = queries.view(batch, count, len(self._cameras), heads, width).permute(2, 0, 3, 1, 4)
+        parts, attention, start = [], [], 0
+        for asked, tokens in zip(queries, look.counts, strict=True):
+            keys, values = (
+                every[:, start : start + tokens].view(batch, tokens, heads, width).transpose(1, 2)
+                for every in (look.keys, look.values)
+            )
+            scores = asked @ keys.transpose(2, 3) * width**-0.5  # (B, heads, S, tokens)
+            seen = scores.softmax(dim=-1) @ values
+            parts += [seen.transpose(1, 2).flatten(2), scores.amax(dim=-1).transpose(1, 2)]
+            attention.append(scores)
             start += tokens
         body = look.body[:, None].expand(-1, count, -1)
         answers = self.answer(torch.cat([*parts, phrase, body, place], dim=2))  # (B, S, 3)
         value, possible, done = answers.unbind(dim=2)
-        return Answers(value, possible, done, torch.cat(logits, dim=3))
+        return Answers(value, possible, done, tuple(attention))
 
 
-def pointing_loss(attention: Tensor, where: Tensor, counts: Sequence[int]) -> Tensor:
+def pointing_loss(attention: Sequence[Tensor], where: Tensor) -> Tensor:
     """Cross-entropy of the first head's attention towards the thing that a phrase names.
 
     Args:
-        attention: (B, S, heads, N) logits.
+        attention: See `Answers`.
         where: (B, S, C, 3) for each camera x, y in [-1, 1] and whether it is in the picture.
-        counts: Tokens of each camera.
     """
-    losses, weights, start = [], [], 0
-    for index, tokens in enumerate(counts):
-        side = round(tokens**0.5)
-        logits = attention[:, :, 0, start : start + tokens].reshape(-1, side, side)
+    losses, weights = [], []
+    for index, scores in enumerate(attention):
+        side = round(scores.shape[3] ** 0.5)
+        logits = scores[:, 0].reshape(-1, side, side)
         points = where[:, :, index].flatten(0, 1)
         losses.append(one_camera(log_softmax(logits), points))
         weights.append(points[:, 2].sum())
-        start += tokens
     weight = torch.stack(weights)
     return (torch.stack(losses) * weight).sum() / weight.sum().clamp(min=1)
 

@@ -13,7 +13,7 @@ from saycan.observation import Observation
 from saycan.place import Place
 from saycan.skill import Skill
 from saycan.skills.checkpoint import Checkpoint
-from saycan.skills.features import BODY, about, body_features, nearest, observation_rows, place_features
+from saycan.skills.features import BODY, all_place_features, body_features, nearest, observation_rows
 
 Vector = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class Perception:
         self._calibration = {name: tuple(calibration.get(name, (1.0, 0.0))) for name in ("value", "possible", "done")}
         self._foreign = checkpoint.about.get("foreign", {})
         self.thresholds: Mapping[str, float] = checkpoint.about.get("thresholds", {})
-        self._texts: dict[tuple[str, ...], object] = {}
+        self._phrases: dict[tuple[str, ...], object] = {}
 
     def ask(self, observation: Observation, skills: Sequence[Skill]) -> Impression:
         """(N,) answers. Raises ValueFunctionError when a camera is missing."""
@@ -74,18 +74,18 @@ class Perception:
             rows[name] for name in ("joints", "gripper", "ee_position", "ee_quaternion")
         )
         body = body_features(joints, gripper, position, quaternion, before)
-        place = np.stack([place_features(base, *about(skill, base, self.places)) for skill in skills])
+        place = all_place_features(skills, base, self.places)
         scaling = checkpoint.scaling
         state = scaling.standardise(np.concatenate([np.repeat(body, len(skills), axis=0), place], axis=1))
         images = {
             name: torch.from_numpy(np.asarray(observation.images[name])).permute(2, 0, 1)[None] for name in cameras
         }
         key = tuple(skill.phrase for skill in skills)
-        if key not in self._texts:
-            self._texts[key] = torch.from_numpy(checkpoint.sentences.embed(key))
         with torch.inference_mode():
+            if key not in self._phrases:
+                self._phrases[key] = network.read(torch.from_numpy(checkpoint.sentences.embed(key)))  # type: ignore[operator]
             look = network.look(images, torch.from_numpy(state[:1, :BODY]))  # type: ignore[operator]
-            answers = network.ask(look, self._texts[key], torch.from_numpy(state[None, :, BODY:]))  # type: ignore[operator]
+            answers = network.ask(look, self._phrases[key], torch.from_numpy(state[None, :, BODY:]))  # type: ignore[operator]
         return Impression(
             self._probability("value", answers.value[0].numpy()),
             self._probability("possible", answers.possible[0].numpy()),

@@ -124,6 +124,13 @@ def test_without_the_package_one_command_is_named(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.model
 @pytest.mark.skipif(not INSTALLED, reason="the packaged language model is not installed")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_packaged_model_reads_all_options_at_once_in_either_precision(dtype: str) -> None:
+    assert gemma.load(dtype=dtype, progress=False).reads_trees
+
+
+@pytest.mark.model
+@pytest.mark.skipif(not INSTALLED, reason="the packaged language model is not installed")
 def test_the_packaged_model_understands_an_instruction() -> None:
     from saycan.planners.prompt import Prompt
     from saycan.skills.kitchen import kitchen_library

@@ -13,7 +13,7 @@ from saycan.skills.features import (
     KINDS,
     PLACE,
     STATE,
-    about,
+    all_place_features,
     body_features,
     nearest,
     observation_rows,
@@ -86,10 +86,10 @@ def test_where_the_robot_stands_is_what_the_simulator_says() -> None:
 
 def test_a_phrase_that_names_a_place_is_about_it_any_other_about_the_nearest() -> None:
     far = PLACES["far counter"].dock
-    assert about(GO, far, PLACES) == (PLACES["table"], True)
-    assert about(TRASH, far, PLACES) == (PLACES["trash can"], True)
-    assert about(PICK, far, PLACES) == (PLACES["far counter"], False)
-    assert about(Skill("go to the moon", "go to", None, "moon"), far, PLACES) == (PLACES["far counter"], False)
+    skills = (GO, PICK, TRASH, Skill("go to the moon", "go to", None, "moon"), GO)
+    expected = [("table", True), ("far counter", False), ("trash can", True), ("far counter", False), ("table", True)]
+    rows = np.stack([place_features(far, PLACES[name], named) for name, named in expected])
+    np.testing.assert_array_equal(all_place_features(skills, far, PLACES), rows)
 
 
 def test_rows_of_an_episode_are_body_and_place() -> None:

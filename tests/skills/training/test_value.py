@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from saycan.skills.data.frames import Frames, flatten
-from saycan.skills.features import BODY, PLACE, place_features
-from saycan.skills.features import about as about_place
+from saycan.skills.features import BODY, PLACE, all_place_features
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.training.calibration import (
     SMALLEST,
@@ -91,7 +90,8 @@ def targets(success: bool, method: Any, source: str = "learned", length: int = 2
     with torch.no_grad():
         known, value, never = learner._targets(rows, phrases, asked, RNG(0))
         last = two.questions(np.array([1]), phrases[:1, :1], RNG(0))
-        ahead = learner.target.ask(learner.target.look(last.images, last.body), last.text, last.place)
+        look, read = learner.target.look(last.images, last.body), learner.target.read(last.text)
+        ahead = learner.target.ask(look, read, last.place)
     possible = frames.holds(frames.possible, rows, np.full(length, OWN))
     return Said(known, value, never, float(ahead.value[0, 0].sigmoid()), possible.tolist())
 
@@ -200,11 +200,8 @@ def test_each_phrase_comes_with_the_place_it_is_about(made: ValueBatches) -> Non
     asked = made.questions(rows, phrases, RNG(0))
     mean, scale = scaling.mean[BODY:], scaling.scale[BODY:]
     for index, row in enumerate(rows):
-        base = made.frames.base[row]
-        for number, skill in enumerate(SKILLS):
-            features = place_features(base, *about_place(skill, base, PLACES))
-            wanted = np.clip((features - mean) / scale, -5, 5)
-            np.testing.assert_allclose(asked.place[index, number].numpy(), wanted, atol=1e-5)
+        wanted = np.clip((all_place_features(SKILLS, made.frames.base[row], PLACES) - mean) / scale, -5, 5)
+        np.testing.assert_allclose(asked.place[index].numpy(), wanted, atol=1e-5)
     assert asked.place.shape == (2, len(SKILLS), PLACE)
 
 

@@ -26,21 +26,21 @@ def test_shapes_of_a_look_and_of_answers() -> None:
     assert look.counts == (64, 64)  # a quarter of the picture's size
     assert look.keys.shape == look.values.shape == (2, 128, 8)
     assert look.coherent.shape == (2,) and look.features.shape == (2, 32)
-    answers = network.ask(look, torch.randn(5, TEXT), torch.randn(2, 5, PLACE))
+    answers = network.ask(look, network.read(torch.randn(5, TEXT)), torch.randn(2, 5, PLACE))
     assert answers.value.shape == answers.possible.shape == answers.done.shape == (2, 5)
-    assert answers.attention.shape == (2, 5, 2, 128)
+    assert [scores.shape for scores in answers.attention] == [(2, 2, 5, 64)] * 2
 
 
 def test_a_phrase_is_answered_alike_whatever_else_is_asked_and_of_whom() -> None:
     network, body = small(), torch.randn(3, BODY)
     look = network.look(pictures(3), body)
     text, place = torch.randn(40, TEXT), torch.randn(3, 40, PLACE)
-    all_at_once = network.ask(look, text, place)
+    all_at_once = network.ask(look, network.read(text), place)
     for index in (0, 17, 39):
-        alone = network.ask(look, text[index : index + 1], place[:, index : index + 1])
+        alone = network.ask(look, network.read(text[index : index + 1]), place[:, index : index + 1])
         for name in ("value", "possible", "done"):
             assert torch.allclose(getattr(alone, name)[:, 0], getattr(all_at_once, name)[:, index], atol=1e-5)
-    own = network.ask(look, text.expand(3, -1, -1), place)  # an embedding for each observation
+    own = network.ask(look, network.read(text.expand(3, -1, -1)), place)  # an embedding for each observation
     assert torch.allclose(own.done, all_at_once.done, atol=1e-5)
     first = network.look({name: images[:1] for name, images in pictures(3).items()}, body[:1])
     assert torch.allclose(first.keys, look.keys[:1], atol=1e-5)
@@ -50,12 +50,12 @@ def test_a_phrase_is_answered_alike_whatever_else_is_asked_and_of_whom() -> None
 def test_every_part_of_the_question_matters() -> None:
     network = small()
     body, text, place = torch.randn(1, BODY), torch.randn(1, TEXT), torch.randn(1, 1, PLACE)
-    plain = network.ask(network.look(pictures(1), body), text, place).done
+    plain = network.ask(network.look(pictures(1), body), network.read(text), place).done
     for other in (
-        network.ask(network.look(pictures(1, seed=1), body), text, place),
-        network.ask(network.look(pictures(1), body + 1), text, place),
-        network.ask(network.look(pictures(1), body), text + 1, place),
-        network.ask(network.look(pictures(1), body), text, place + 1),
+        network.ask(network.look(pictures(1, seed=1), body), network.read(text), place),
+        network.ask(network.look(pictures(1), body + 1), network.read(text), place),
+        network.ask(network.look(pictures(1), body), network.read(text + 1), place),
+        network.ask(network.look(pictures(1), body), network.read(text), place + 1),
     ):
         assert (other.done - plain).abs() > 1e-4
 
@@ -75,16 +75,16 @@ def test_pointing_is_cheapest_at_the_true_cell_of_each_camera() -> None:
     where = torch.tensor([[[[0.0, 0.0, 0.0], [0.75, -0.25, 1.0]]]])
     losses = []
     for cell in range(32):
-        attention = torch.zeros(1, 1, 2, 32)
-        attention[0, 0, 0, cell] = 5.0  # the first head
-        losses.append(float(pointing_loss(attention, where, (16, 16))))
+        attention = [torch.zeros(1, 2, 1, 16), torch.zeros(1, 2, 1, 16)]
+        attention[cell // 16][0, 0, 0, cell % 16] = 5.0  # the first head
+        losses.append(float(pointing_loss(attention, where)))
     assert min(range(32), key=losses.__getitem__) == 16 + 4 + 3
     assert losses[23] == pytest.approx(math.log(1 + 15 * math.exp(-5)), abs=1e-4)
     assert losses[0] == pytest.approx(math.log(16), abs=1e-4)  # the other camera does not matter
-    other_head = torch.zeros(1, 1, 2, 32)
-    other_head[0, 0, 1, 23] = 5.0
-    assert float(pointing_loss(other_head, where, (16, 16))) == pytest.approx(math.log(16), abs=1e-4)
-    assert pointing_loss(torch.randn(1, 1, 2, 32), where * 0, (16, 16)) == 0
+    other_head = [torch.zeros(1, 2, 1, 16), torch.zeros(1, 2, 1, 16)]
+    other_head[1][0, 1, 0, 7] = 5.0
+    assert float(pointing_loss(other_head, where)) == pytest.approx(math.log(16), abs=1e-4)
+    assert pointing_loss([torch.randn(1, 2, 1, 16)] * 2, where * 0) == 0
 
 
 def test_binary_loss_is_the_mean_over_what_is_known() -> None:

@@ -99,7 +99,7 @@ def test_a_live_observation_is_answered_as_its_row_was_in_training() -> None:
     batches = ValueBatches(rows, SKILLS, made.scaling, made.sentences, "learned", augment=False)
     asked = batches.questions(np.arange(4), np.tile(np.arange(len(SKILLS)), (4, 1)), np.random.default_rng(0))
     with torch.inference_mode():
-        answers = net.ask(net.look(asked.images, asked.body), asked.text, asked.place)
+        answers = net.ask(net.look(asked.images, asked.body), net.read(asked.text), asked.place)
     perception = Perception(made, PLACES)
     for row in range(4):
         seen = perception.ask(observation(rows, episode, row), SKILLS)
