@@ -2,6 +2,7 @@
 doing it in physics, the counter judged by the simulator's own state.
 
     python benchmarks/demo.py [--llm gemma] [--kitchens 10] [--json FILE]
+    python benchmarks/demo.py --privileged      the scripted experts, geometric values and privileged detector instead
 
 The wordings and kitchens are those of planning.py, where every skill works; what is lost here and not there is lost in
 the doing. Success is that the agent itself chose done and the counter is clean then.
@@ -21,6 +22,7 @@ from rich.table import Table
 from saycan import Agent, EndState
 from saycan.compose import make_language_model
 from saycan.robots.kitchen import Kitchen
+from saycan.robots.kitchen.kitchen import CAMERAS
 from saycan.statistics import Rate
 
 
@@ -29,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llm", default="gemma", help="name of the language model")
     parser.add_argument("--kitchens", type=int, default=10, help="for each wording, at most 10")
+    parser.add_argument("--privileged", action="store_true", help="no cameras: all but the words is read off the state")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
 
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tasks = list(demo_tasks())[: options.kitchens * len(WORDINGS)]
     for index, task in enumerate(tasks):
         seed = index // len(WORDINGS)
-        robot = Kitchen(task.scene, seed, cameras=())
+        robot = Kitchen(task.scene, seed, cameras=() if options.privileged else CAMERAS)
         with Agent(robot, llm=model, record=None) as agent:
             result = agent.run(task.instruction)
         clean = task.goal.holds(robot.privileged_state())
@@ -54,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{index + 1:2}/{len(tasks)} {verdict} {result.end} {result.seconds:.0f} s {task.instruction!r}: {steps}"
         )
 
-    table = Table("wording", "done and clean", "ended with done", title=f"The demo with {options.llm}, in physics")
+    parts = "privileged parts" if options.privileged else "learned parts"
+    title = f"The demo with {options.llm} and {parts}, in physics"
+    table = Table("wording", "done and clean", "ended with done", title=title)
     for wording in WORDINGS:
         table.add_row(wording, f"{cleaned[wording]}/{options.kitchens}", f"{finished[wording]}/{options.kitchens}")
     total = Rate(sum(cleaned.values()), len(tasks))

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from saycan.skills.checkpoint import load
 from saycan.skills.training.loop import Recipe
 from saycan.skills.training.run import Job
 from saycan.statistics import Rate
@@ -45,10 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = Console()
 
     rates: dict[str, list[Rate]] = {verb: [] for verb in verbs}
+    learned: list[int] = []
     for count in counts:
         job = Job(options.data, options.out / str(count), Recipe(steps=options.steps), limit=count)
         with console.status(f"training on {count} episodes"):
             file = train("policy", job, network=options.network)
+        learned.append(int(load(file).about["episodes"]))  # there may be fewer
         trial = Trial(f"learned:{file}")
         with ProcessPoolExecutor(options.workers, initializer=one_thread) as pool:
             work = [(verb, seed) for verb in verbs for seed in range(options.episodes)]
@@ -59,17 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rates[verb].append(Rate(sum(mine), len(mine)))
 
     table = Table("episodes", *verbs, title=f"{options.network}, {options.steps} batches")
-    for index, count in enumerate(counts):
+    for index, count in enumerate(learned):
         table.add_row(str(count), *(f"{rates[v][index].successes}/{rates[v][index].trials}" for v in verbs))
     console.print(table)
     if options.figure is not None:
-        save_figure(options.figure, counts, rates)
+        save_figure(options.figure, learned, rates)
     write_json(
         options.json,
         [
             Row(f"demonstrations/{count}/{verb}", rates[verb][index].value, "share")
             for verb in verbs
-            for index, count in enumerate(counts)
+            for index, count in enumerate(learned)
         ],
     )
 
@@ -89,7 +92,7 @@ def save_figure(path: Path, counts: Sequence[int], rates: dict[str, list[Rate]])
         axis.errorbar(counts, values, (below, above), marker="o", capsize=3, label=verb)
     axis.set_xscale("log")
     axis.set_ylim(0, 1.02)
-    axis.set_xlabel("demonstrations, of all skills")
+    axis.set_xlabel("demonstrations, of all of these")
     axis.set_ylabel("success")
     axis.grid(alpha=0.3)
     axis.legend()

@@ -19,12 +19,17 @@ GOAL = parse('clean("close counter")')
 @pytest.mark.model
 @pytest.mark.slow
 def test_one_sentence_cleans_the_counter(tmp_path: Path) -> None:
-    robot = Kitchen()
-    assert not GOAL.holds(robot.privileged_state())
-    with Agent(robot, record=tmp_path) as agent:
-        result = agent.run("clean the counter")
-    assert GOAL.holds(robot.privileged_state())  # not by the agent's word
-    assert result.end is EndState.FINISHED
+    done = []
+    for seed in range(3):  # what is learned fails now and then
+        robot = Kitchen(seed=seed)
+        assert not GOAL.holds(robot.privileged_state())
+        with Agent(robot, record=tmp_path) as agent:
+            parts = [getattr(part, "name", "") for part in (agent.policy, agent.values, agent.detector)]
+            result = agent.run("clean the counter")
+        assert parts == ["learned policy (bcz)", "learned values", "learned detector"]
+        clean = GOAL.holds(robot.privileged_state())  # not by the agent's word
+        done.append(clean and result.end is EndState.FINISHED)
+    assert sum(done) >= 2
     assert result.folder is not None
     folder = Path(result.folder)
     trace = read_trace(folder / "trace.jsonl")

@@ -229,7 +229,8 @@ def test_a_spill_in_the_kitchen_is_wiped_and_filmed() -> None:
     script = "find the sponge|pick up the sponge|go to the close counter|wipe the close counter with the sponge"
     scene = ("--scene", "sponge on table, spill on close counter", "--seed", "1")
     goal = ("--goal", 'clean("close counter") and holding("sponge")', "--json", "run.json")
-    result = saycan("run", "clean the counter", "--llm", f"scripted:{script}", *scene, *goal)
+    parts = ("--policy", "experts", "--values", "geometric", "--detector", "privileged")
+    result = saycan("run", "clean the counter", "--llm", f"scripted:{script}", *scene, *goal, *parts)
     assert result.exit_code == 0, result.output
     folder = Path(json.loads(Path("run.json").read_text())["folder"])
     with av.open(str(folder / "video.mp4")) as video:

@@ -11,6 +11,7 @@ from saycan.skills.data.frames import Frames, flatten
 from saycan.skills.features import BODY, PLACE, all_place_features
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.training.calibration import (
+    LAST,
     SMALLEST,
     _own_answers,
     calibrate,
@@ -266,10 +267,10 @@ def test_scores_rank_and_calibrate(made: ValueBatches) -> None:
 
 
 def test_few_of_those_who_failed_are_taken_for_successes() -> None:
-    episodes = [make_episode(PICK, seed, 20, "learned", success=False) for seed in range(4)]
-    two = batches(flatten([*episodes, make_episode(TRASH, 5, 20, "learned", success=True)]))
+    episodes = [make_episode(PICK, seed, LAST + 3, "learned", success=False) for seed in range(16)]
+    two = batches(flatten([*episodes, make_episode(TRASH, 16, 40, "learned", success=True)]))
     net = network().eval()
-    rows = np.arange(80)
+    rows = np.concatenate([np.arange(3, 3 + LAST) + number * (LAST + 3) for number in range(16)])  # how they ended
     done = 1 / (1 + np.exp(-_own_answers(net, two, rows, "done")))
     found = detection_thresholds(net, two, (1.0, 2.0 - float(np.log(done / (1 - done)).mean())), false=0.1)
     assert {*found} == {"pick up"}  # nothing failed in the other
