@@ -27,6 +27,10 @@ Batch = Annotated[int, typer.Option(help="Rows in a batch.", min=2)]
 Rate = Annotated[float, typer.Option(help="Highest learning rate.", min=0.0)]
 Minutes = Annotated[float | None, typer.Option(help="Stop and save after so long; call again to go on.")]
 Limit = Annotated[int | None, typer.Option(help="Learn from at most so many episodes.", min=1)]
+Start = Annotated[
+    Path | None,
+    typer.Option(help="A checkpoint to start from: for your own demonstrations, or for another policy's values."),
+]
 SeedOfTraining = Annotated[int, typer.Option(help="Of weights and batches.", min=0)]
 Device = Annotated[str | None, typer.Option(help='"cpu" or "cuda"; by default CUDA where there is one.')]
 Options = Annotated[str, typer.Option(help='Sizes of the network as JSON: \'{"stem": 32, "hidden": 512}\'.')]
@@ -120,9 +124,7 @@ def train_policy(
     folders: Data,
     out: Out,
     network: Annotated[str, typer.Option(help='"bcz", "rt1" or "clip-fusion".')] = "bcz",
-    start: Annotated[
-        Path | None, typer.Option(help="A checkpoint to start from: fine-tuning on your own demonstrations.")
-    ] = None,
+    start: Start = None,
     steps: Steps = 6000,
     batch: Batch = 256,
     rate: Rate = 1.5e-3,
@@ -149,6 +151,7 @@ def train_value(
     out: Out,
     policy: Annotated[str, typer.Option(help="Whose value: the policy that the data were collected with.")] = "learned",
     method: Annotated[str, typer.Option(help='"td": temporal differences, "mc": outcomes of whole episodes.')] = "td",
+    start: Start = None,
     steps: Steps = 4000,
     batch: Batch = 128,
     rate: Rate = 1e-3,
@@ -165,7 +168,7 @@ def train_value(
         from saycan.skills.training.run import Job
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
-        job = Job(folders, out, recipe, minutes, limit, None, device)
+        job = Job(folders, out, recipe, minutes, limit, start, device)
         _train(screen, "value", job, policy=policy, method=method, options=_json(options))
 
 

@@ -51,7 +51,7 @@ class Job:
         recipe: How long and how fast.
         minutes: Stop and save after so long; the same job goes on later.
         limit: At most so many episodes.
-        start: A checkpoint whose weights, scaling and phrases to start from: fine-tuning.
+        start: A checkpoint whose weights, scaling and phrases to start from: fine-tuning, or the next policy's values.
         device: "cpu", "cuda"; None takes CUDA where there is one.
         note: Plain facts to write into the checkpoint.
     """
@@ -98,6 +98,8 @@ def train_policy(
         module = seeded(network, config, job.recipe.seed)
     else:
         begun = checkpoint.load(job.start)
+        if begun.kind == "value":
+            raise BadInputError(f"{job.start} holds values; a policy can start from a policy only")
         scaling, config, module = begun.scaling, dict(begun.config), begun.network
         begun.sentences.embedder, sentences = sentences.embedder, begun.sentences
         network = begun.kind
@@ -146,9 +148,20 @@ def train_values(
     frames = data.load(job.data, limit=job.limit, progress=reading)
     skills = tuple(library.find(phrase) for phrase in frames.phrases)
     training, aside = cloning.split(frames, every=8)  # calibration needs more of them
-    scaling = Scaling.fit(spec, frames.state[training])
-    config = {"cameras": list(frames.images), "text": sentences.size, **(options or {})}
-    module = seeded("value", config, job.recipe.seed)
+    if job.start is None:
+        scaling = Scaling.fit(spec, frames.state[training])
+        module = seeded(
+            "value", {"cameras": list(frames.images), "text": sentences.size, **(options or {})}, job.recipe.seed
+        )
+    else:
+        begun = checkpoint.load(job.start)
+        if begun.kind != "value":
+            raise BadInputError(
+                f"{job.start} holds a network of kind {begun.kind!r}; values can start from values only"
+            )
+        scaling, module = begun.scaling, begun.network
+        begun.sentences.embedder, sentences = sentences.embedder, begun.sentences
+        module.requires_grad_(True)
     config = module.config()  # type: ignore[operator]
     device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
     made = partial(ValueBatches, frames, skills, scaling, sentences, policy, device=device)

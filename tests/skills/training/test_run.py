@@ -199,6 +199,25 @@ def test_values_stopped_and_started_again_come_out_the_same(rollouts: Path, tmp_
     assert not equal(whole, values(rollouts, tmp_path / "mc", "mc"))
 
 
+def test_values_start_from_those_of_another_policy(rollouts: Path, tmp_path: Path) -> None:
+    first = values(rollouts, tmp_path / "first")
+    job = Job([rollouts], tmp_path / "next", replace(RECIPE, rate=1e-6, decay=0.0), start=first)
+    path = train_values(job, "mine", LIBRARY, SPEC, make_sentences(), "td")
+    start, found = checkpoint.load(first), checkpoint.load(path)
+    assert found.config == start.config
+    np.testing.assert_array_equal(found.scaling.mean, start.scaling.mean)
+    for name, before in start.network.state_dict().items():
+        torch.testing.assert_close(found.network.state_dict()[name], before, rtol=0.0, atol=1e-4)
+
+
+def test_neither_starts_from_the_other(data: Path, rollouts: Path, trained: Path, tmp_path: Path) -> None:
+    made = values(rollouts, tmp_path / "values")
+    with pytest.raises(BadInputError, match="'bcz'; values can start from values only"):
+        train_values(Job([rollouts], tmp_path, RECIPE, start=trained), "mine", LIBRARY, SPEC, make_sentences())
+    with pytest.raises(BadInputError, match="holds values; a policy can start from a policy only"):
+        train_policy(Job([data], tmp_path, RECIPE, start=made), "bcz", SPEC, make_sentences())
+
+
 def test_a_policy_without_episodes_has_no_value(rollouts: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"no episode of the policy 'yours' in these data.*experts, mine"):
         values(rollouts, tmp_path, of="yours")
