@@ -14,8 +14,11 @@ from saycan.skills.training.questions import ValueBatches
 from saycan.skills.values.network import ValueNetwork
 from saycan.statistics import auc, calibration_error
 
-FEWEST, LAST = 30, 5
-"""From how many rows a threshold is fitted, or values are calibrated; and how many of an attempt's rows are its end."""
+FEWEST = 50
+"""Rows of failed attempts from which a threshold is fitted, and starts of episodes from which values are calibrated."""
+
+LAST, ENOUGH = 5, 100
+"""How many of an attempt's rows are its end, and from how many of those a threshold goes by ends alone."""
 
 SMALLEST, LARGEST = 0.2, 0.97
 """Thresholds. Little of what is asked in training is done, most of what was attempted: so less evidence will do."""
@@ -138,21 +141,22 @@ def detection_thresholds(
 ) -> dict[str, float]:
     """Verb to the probability from which a deed counts as done; none where too few attempts failed.
 
-    What is told from a deed are the last rows of held-out attempts that failed: what the robot sees when it has given
-    up or believes that it is done. (On its way a sponge hides the last of a spill.) At most a share `false` of those is
-    taken for a deed. When an agent believes in a deed that was none, everything after it is wrong; the other error
-    costs a second try.
+    What is told from a deed are the rows of held-out attempts that failed: the last ones, where those are enough, for
+    what counts is what the robot sees when it has given up or believes that it is done (on its way a sponge hides the
+    last of a spill); else all of them. At most a share `false` of those is taken for a deed. When an agent believes in
+    a deed that was none, everything after it is wrong; the other error costs a second try.
     """
     frames = batches.frames
-    rows = batches.rows
-    rows = rows[~frames.success[frames.episode[rows]] & (rows > frames.end[rows] - LAST)]
+    rows = batches.rows[~frames.success[frames.episode[batches.rows]]]
     rows = rows[~frames.holds(frames.done, rows, batches.own[rows])]
     verbs = np.array([skill.verb for skill in frames.skills])[frames.episode[rows]]
+    ends = rows > frames.end[rows] - LAST
     a, b = calibration
     done = 1 / (1 + np.exp(-(a * _own_answers(network, batches, rows, "done") + b)))
     found = {}
     for verb in sorted({*verbs.tolist()}):
-        told = done[verbs == verb]
+        mine = verbs == verb
+        told = done[mine & ends] if (mine & ends).sum() >= ENOUGH else done[mine]
         if len(told) >= FEWEST:
             found[verb] = round(min(LARGEST, max(SMALLEST, float(np.quantile(told, 1 - false)))), 3)
     return found

@@ -10,24 +10,33 @@ saycan collect "$out/demos" --scenes 1408 --every 4 --verbs "$rest"
 saycan collect "$out/demos-wide" --scenes 512 --first 300000 --variation wide --every 4 --verbs "$rest"
 saycan collect "$out/wipe" --scenes 320 --first 30000 --every 4 --verbs wipe
 saycan collect "$out/wipe-wide" --scenes 384 --first 330000 --variation wide --every 4 --verbs wipe
-demos="$out/demos $out/demos-wide $out/wipe $out/wipe-wide"
-saycan train policy $demos --out "$out/first" --steps 3000
+set -- "$out/demos" "$out/demos-wide" "$out/wipe" "$out/wipe-wide"
+saycan train policy "$@" --out "$out/first" --steps 3000
 
-# What it does itself, in turns with the expert (DAgger), and again.
-first="learned:$out/first/policy.safetensors"
-saycan collect "$out/turns" --scenes 192 --first 600000 --policy "$first" --noise 0.6 --every 4 --verbs "$rest"
-saycan collect "$out/turns-wide" --scenes 96 --first 700000 --variation wide --policy "$first" --noise 0.6 --every 4 \
-	--verbs "$rest"
-saycan collect "$out/turns-wipe" --scenes 224 --first 630000 --policy "$first" --noise 0.6 --every 4 --verbs wipe
-saycan collect "$out/turns-wipe-wide" --scenes 160 --first 730000 --variation wide --policy "$first" --noise 0.6 \
-	--every 4 --verbs wipe
-turns="$out/turns $out/turns-wide $out/turns-wipe $out/turns-wipe-wide"
-saycan train policy $demos $turns --out "$out/policy" --start "$out/first/policy.safetensors" --steps 3000 --rate 0.0012
+# What it does itself, in turns with the expert (DAgger).
+policy="learned:$out/first/policy.safetensors"
+turns() { # folder, number of scenes, number of the first, verbs, more
+	folder=$1 scenes=$2 first=$3 verbs=$4
+	shift 4
+	saycan collect "$out/$folder" --scenes "$scenes" --first "$first" --policy "$policy" --noise 0.6 --every 4 \
+		--verbs "$verbs" "$@"
+}
+turns turns 192 600000 "$rest"
+turns turns-wide 96 700000 "$rest" --variation wide
+turns turns-wipe 224 630000 wipe
+turns turns-wipe-wide 160 730000 wipe --variation wide
+set -- "$@" "$out/turns" "$out/turns-wide" "$out/turns-wipe" "$out/turns-wipe-wide"
+saycan train policy "$@" --out "$out/policy" --start "$out/first/policy.safetensors" --steps 2800 --rate 0.001
 
 # What comes of it when it acts alone, where it mostly succeeds and where it often fails: its values, and what has been
 # done, from all that was seen on the way.
 policy="learned:$out/policy/policy.safetensors"
-saycan collect "$out/alone" --scenes 200 --first 800000 --policy "$policy" --alone --noise 0 --in-a-row 2 --every 4
-saycan collect "$out/alone-hard" --scenes 480 --first 810000 --variation hard --policy "$policy" --alone --noise 0 \
-	--in-a-row 2 --every 4
-saycan train value $demos $turns "$out/alone" "$out/alone-hard" --out "$out/values" --policy "$policy" --steps 1300
+alone() { # folder, number of scenes, number of the first, more
+	folder=$1 scenes=$2 first=$3
+	shift 3
+	saycan collect "$out/$folder" --scenes "$scenes" --first "$first" --policy "$policy" --alone --noise 0 --every 4 "$@"
+}
+alone alone 200 800000 --in-a-row 2
+alone alone-hard 480 810000 --in-a-row 2 --variation hard
+alone alone-wipe 160 870000 --variation wide --verbs wipe
+saycan train value "$@" "$out/alone" "$out/alone-hard" "$out/alone-wipe" --out "$out/values" --policy "$policy" --steps 2600
