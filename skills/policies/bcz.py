@@ -215,8 +215,9 @@ class BCZ(nn.Module):
         """The published sizes: ResNet-18 (stages of 64, 128, 256, 512 channels, two blocks each), ten actions."""
         stages = ((64, 2, 1), (128, 2, 2), (256, 2, 2), (512, 2, 2))
         return cls(
-            cameras, text, state=0, stem=64, stages=stages, keypoints=0, pool=True, finder=0, sentence=256, chunk=10
-        )
+            cameras, text, state=0, stem=64, stages=stages, keypoints=0, looks=2, pool=True, finder=0, hidden=256,
+            sentence=256, chunk=10,
+        )  # fmt: skip
 
     def config(self) -> dict[str, Any]:
         """What it was made with: `BCZ(**config)` makes another."""
