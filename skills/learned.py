@@ -17,6 +17,10 @@ from saycan.skills.navigation import MapDriver, drive_to
 from saycan.skills.values.perception import Perception
 from saycan.skills.values.sightings import Sightings
 
+APPROACHED = frozenset({"wipe"})
+"""Verbs for which the map drives to the named place first: who stands elsewhere before a counter sees no spill on it,
+and a picture without one is how wiping ends."""
+
 LOOKS = 3
 """Periods that the robot looks at a place before it drives on; the answers are averaged."""
 
@@ -82,7 +86,7 @@ class LearnedSkills:
 
     Args:
         policy: The network's: picking, placing, wiping, drawers.
-        places: The map, for "go to".
+        places: The map, for "go to" and for what is `APPROACHED`.
         perception, sightings: For "find".
     """
 
@@ -90,15 +94,22 @@ class LearnedSkills:
         self, policy: Policy, places: Mapping[str, Place], perception: Perception | None, sightings: Sightings
     ) -> None:
         self.name = getattr(policy, "name", "learned policy")
-        self._policy, self._driver = policy, MapDriver(places)
+        self._policy, self._driver, self._places = policy, MapDriver(places), places
+        self._there = False
         self._finder = None if perception is None else Finder(perception, sightings)
 
     def reset(self, skill: Skill) -> None:
         """Begin a skill. Raises PolicyError or MissingPartError when it cannot be done."""
         self._of(skill).reset(skill)
+        self._there = skill.verb not in APPROACHED or skill.place not in self._places
 
     def act(self, observation: Observation, skill: Skill) -> Action:
         """One period."""
+        if not self._there:
+            action = self._driver.act(observation, skill)
+            if not action.terminate:
+                return action
+            self._there = True
         return self._of(skill).act(observation, skill)
 
     def _of(self, skill: Skill) -> Policy:

@@ -184,3 +184,21 @@ def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
         shipped.learned_policy(robot, file)
     with pytest.raises(MissingPartError, match=r"values\.safetensors"):
         _ = shipped.Learned(robot.spec, tmp_path / "values.safetensors").perception
+
+
+def test_wiping_begins_where_the_map_says_that_the_place_is() -> None:
+    network, wipe = Network(), Skill("wipe the table with the sponge", "wipe", "sponge", "table")
+    skills = LearnedSkills(network, PLACES, None, Sightings())
+    skills.reset(wipe)
+    away = make_observation(PLACES["table"].dock + np.array([0.0, 0.4, 0.0]))
+    for _ in range(2):
+        assert not skills.act(away, wipe).terminate
+    assert network.asked == ["reset wipe the table with the sponge"]
+    skills.act(make_observation(), wipe)  # it stands at the table's dock
+    skills.act(away, wipe)  # from now on the network may move the base as it likes
+    assert network.asked[1:] == ["act wipe the table with the sponge"] * 2
+
+    lost = LearnedSkills(network, {}, None, Sightings())  # a robot without a map
+    lost.reset(wipe)
+    lost.act(away, wipe)
+    assert len(network.asked) == 5
