@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,12 @@ from saycan.skills.values.sightings import Sightings
 APPROACHED = frozenset({"wipe"})
 """Verbs for which the map drives to the named place first: who stands elsewhere before a counter sees no spill on it,
 and a picture without one is how wiping ends."""
+
+AGAIN = 3
+"""How often what is `APPROACHED` is begun anew when the network ends it and it does not look done."""
+
+SURE = 0.9
+"""Probability from which it looks done to who could as well begin anew: another try costs less than a wrong end."""
 
 LOOKS = 3
 """Periods that the robot looks at a place before it drives on; the answers are averaged."""
@@ -95,13 +102,14 @@ class LearnedSkills:
     ) -> None:
         self.name = getattr(policy, "name", "learned policy")
         self._policy, self._driver, self._places = policy, MapDriver(places), places
-        self._there = False
+        self._perception, self._there, self._left = perception, False, 0
         self._finder = None if perception is None else Finder(perception, sightings)
 
     def reset(self, skill: Skill) -> None:
         """Begin a skill. Raises PolicyError or MissingPartError when it cannot be done."""
         self._of(skill).reset(skill)
-        self._there = skill.verb not in APPROACHED or skill.place not in self._places
+        approached = skill.verb in APPROACHED and skill.place in self._places
+        self._there, self._left = not approached, AGAIN if approached and self._perception is not None else 0
 
     def act(self, observation: Observation, skill: Skill) -> Action:
         """One period."""
@@ -110,7 +118,17 @@ class LearnedSkills:
             if not action.terminate:
                 return action
             self._there = True
-        return self._of(skill).act(observation, skill)
+        action = self._of(skill).act(observation, skill)
+        if action.terminate and self._left and not self._done(observation, skill):
+            self._left, self._there = self._left - 1, False
+            self._of(skill).reset(skill)
+            return replace(action, terminate=False)
+        return action
+
+    def _done(self, observation: Observation, skill: Skill) -> bool:
+        assert self._perception is not None, "without one nothing is begun anew"
+        probability = float(self._perception.ask(observation, [skill]).done[0])
+        return probability > max(SURE, self._perception.thresholds.get(skill.verb, SURE))
 
     def _of(self, skill: Skill) -> Policy:
         if skill.verb == "go to":
