@@ -48,13 +48,13 @@ def train(
     robot = make_robot("kitchen", cameras=())
     library = default_library(robot)
     assert library is not None
-    phrases = sentences(embedding) if job.start is None else _kept(job.start)
-    if what == "policy":
-        return train_policy(job, network, robot.spec, phrases, options, reading, report)
-    if what not in ("value", "success"):
+    if what not in ("policy", "value", "success"):
         raise BadInputError(f"what to train is policy, value or success, found {what!r}")
     if method not in ("td", "mc"):
         raise BadInputError(f"a value is learned by td or mc, found {method!r}")
+    phrases = sentences(embedding) if job.start is None else _kept(job.start)
+    if what == "policy":
+        return train_policy(job, network, robot.spec, phrases, options, reading, report)
     return train_values(
         job, policy, library, robot.spec, phrases,
         "td" if method == "td" else "mc", options, reading, report,

@@ -94,7 +94,8 @@ class LearnedSkills:
     Args:
         policy: The network's: picking, placing, wiping, drawers.
         places: The map, for "go to" and for what is `APPROACHED`.
-        perception, sightings: For "find".
+        perception: For "find", and to look whether what is `APPROACHED` is done.
+        sightings: For "find".
     """
 
     def __init__(

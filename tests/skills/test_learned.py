@@ -16,7 +16,7 @@ from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
 from saycan.skills import shipped
 from saycan.skills.features import nearest
-from saycan.skills.learned import LOOKS, Finder, LearnedSkills
+from saycan.skills.learned import AGAIN, LOOKS, Finder, LearnedSkills
 from saycan.skills.values.perception import Impression
 from saycan.skills.values.sightings import Sightings
 from tests.skills.data.builder import FIND, GO, PICK, PLACES, make_observation
@@ -202,3 +202,24 @@ def test_wiping_begins_where_the_map_says_that_the_place_is() -> None:
     lost.reset(wipe)
     lost.act(away, wipe)
     assert len(network.asked) == 5
+
+
+@pytest.mark.parametrize(("sees", "tries"), [(0.95, 1), (0.85, 1 + AGAIN)])
+def test_wiping_begins_anew_where_it_does_not_look_done(sees: float, tries: int) -> None:
+    class Ended(Network):
+        def act(self, observation: Observation, skill: Skill) -> Action:
+            return replace(super().act(observation, skill), terminate=True)
+
+    class Looks:
+        thresholds = {"wipe": 0.8}  # noqa: RUF012
+
+        def ask(self, observation: Observation, skills: Sequence[Skill]) -> Impression:
+            done = np.array([sees])
+            return Impression(done, done, done, 0.0)
+
+    network, wipe = Ended(), Skill("wipe the table with the sponge", "wipe", "sponge", "table")
+    skills = LearnedSkills(network, PLACES, Looks(), Sightings())  # type: ignore[arg-type]
+    skills.reset(wipe)
+    ended = [skills.act(make_observation(), wipe).terminate for _ in range(tries)]
+    assert ended == [False] * (tries - 1) + [True]
+    assert network.asked.count("reset wipe the table with the sponge") == tries
