@@ -8,6 +8,7 @@ from typing import Any
 
 from saycan.errors import LanguageModelError, MissingPartError
 from saycan.planners.transformers.tokens import Tokens
+from saycan.precision import multiplies_bfloat16
 from saycan.torchvision import cure_torchvision
 
 
@@ -32,7 +33,9 @@ def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Tokens,
     import transformers
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    number_type = getattr(torch, _fast_type(device) if dtype == "auto" else dtype)
+    if dtype == "auto":
+        dtype = "bfloat16" if multiplies_bfloat16(device) else "float32"
+    number_type = getattr(torch, dtype)
     bars = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.disable_progress_bar()  # it would tear the caller's own display
     try:
@@ -50,13 +53,3 @@ def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Tokens,
         if bars:
             transformers.utils.logging.enable_progress_bar()
     return model.to(device).eval(), tokens, device
-
-
-def _fast_type(device: str) -> str:
-    """bfloat16 where the hardware multiplies it, which makes it twice as fast as float32; elsewhere it is slower."""
-    import torch
-
-    if not device.startswith("cpu"):
-        return "bfloat16"
-    checks = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
-    return "bfloat16" if any(check is not None and check() for check in checks) else "float32"

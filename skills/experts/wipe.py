@@ -13,7 +13,9 @@ from saycan.skills.experts.pick import bottom_of
 
 PRESS = 0.001  # m that the hand aims below the surface; more, and the sponge slips up until the fingers rub on it
 LEFT, NEAR = 0.618, 0.2  # how much a metre to the left, and one less to go, count beside one towards the robot
-BACK = 0.45  # m before the base, from where the camera at the wrist overlooks all that can be reached
+LOOK = (0.45, -0.05, 0.38)
+"""m ahead and to the left of the base, and above the surface: from there each camera sees nine tenths of what can be
+reached. With the hand on the left and lower, the arm hides up to half of it from both."""
 SHARP = 0.004  # m; cells that come this much later pull the sponge a third as strongly
 
 
@@ -27,10 +29,11 @@ def wipe(state: PrivilegedState, where: str) -> Target:
     held = state.by_id(state.held) if state.held else None
     safe = float(surface.center[2]) + SAFE_ABOVE
     if held is None or held.name != "sponge" or spill is None:
-        hand = to_base(state.base_pose, state.ee_position)
-        further = max(0.0, float(hand[0]) - BACK) * smoothstep(float(hand[2]), safe - 0.18, safe - 0.08)
-        back = to_map(state.base_pose, np.array([hand[0] - further, hand[1], safe]))
-        clear = float(hand[2]) > safe - 0.08 and float(hand[0]) < BACK + 0.05
+        hand, look = to_base(state.base_pose, state.ee_position), np.array(LOOK)
+        look[2] += float(surface.center[2])
+        up = smoothstep(float(hand[2]), safe - 0.18, safe - 0.08)  # straight up before it draws back
+        back = to_map(state.base_pose, np.array([*(hand[:2] + up * (look - hand)[:2]), look[2]]))
+        clear = float(np.linalg.norm(hand - look)) < 0.05
         return Target(back, state.ee_yaw, gripper=0.0 if held else 1.0, terminate=clear or state.robot_place != where)
     base = base_before(surface, spill.cells.mean(axis=0))
     next_to_wipe = next_cells(spill.cells, held.position, float(surface.dock[2]))

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from saycan.action import ACTION_SIZE
+from saycan.precision import coarse
 from saycan.skills.features import STATE
 from saycan.skills.pointing import coordinates, log_softmax, pointing_loss
 from saycan.skills.policies.film import FiLM
@@ -130,17 +131,19 @@ class Eye(nn.Module):
 
     def forward(self, pixels: Tensor, text: Tensor, query: Tensor | None = None) -> Seen:
         """(N, 3, H, W) in [-1, 1], (N, E) and, with a finder, (N, W)."""
-        stem = self.pool(functional.relu(self.stem(pixels)))
-        x = stem
-        for block in self.blocks:
-            x = block(x, text)
+        with coarse(pixels, self.training):
+            stem = self.pool(functional.relu(self.stem(pixels)))
+            x = stem
+            for block in self.blocks:
+                x = block(x, text)
+            things = None if self.finder is None else self.finder(stem).float()
+        x = x.float()
         if self.attention is None:
             return Seen(x.mean(dim=(2, 3)))
         n, height, width = x.shape[0], x.shape[2], x.shape[3]
         logits = self.attention(x).flatten(2)  # (N, K, h w)
-        things, found = None, []
-        if self.finder is not None and self.hint is not None and query is not None:
-            things = self.finder(stem)
+        found = []
+        if things is not None and self.hint is not None and query is not None:
             if things.shape[2:] != (height, width):
                 things = functional.adaptive_avg_pool2d(things, (height, width))  # (N, W, h, w)
             meant = point_out(things, query[:, None]).softmax(dim=-1)  # (N, 1, h w)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from saycan.precision import coarse
 from saycan.skills.features import BODY, PLACE
 from saycan.skills.pointing import coordinates, log_softmax
 from saycan.skills.pointing import pointing_loss as one_camera
@@ -126,7 +127,9 @@ class ValueNetwork(nn.Module):
         tokens, counts, pooled = [], [], []
         for name in self._cameras:
             pixels = images[name].float().div(127.5).sub(1.0).contiguous(memory_format=torch.channels_last)
-            x = self.eyes[name](pixels)
+            with coarse(pixels, self.training):
+                x = self.eyes[name](pixels)
+            x = x.float()
             pooled += [x.mean(dim=(2, 3)), x.amax(dim=(2, 3))]
             height, width = x.shape[2:]
             grid = coordinates(height, width, x).expand(len(x), -1, -1)

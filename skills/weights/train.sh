@@ -8,10 +8,10 @@ rest="pick up, place, put down, trash, bring, open, close"
 # Demonstrations by the experts: as everything is measured, and in wider scenes; wiping apart, for it takes so long.
 saycan collect "$out/demos" --scenes 1408 --every 4 --verbs "$rest"
 saycan collect "$out/demos-wide" --scenes 512 --first 300000 --variation wide --every 4 --verbs "$rest"
-saycan collect "$out/wipe" --scenes 320 --first 30000 --every 4 --verbs wipe
-saycan collect "$out/wipe-wide" --scenes 384 --first 330000 --variation wide --every 4 --verbs wipe
+saycan collect "$out/wipe" --scenes 400 --first 30000 --every 4 --verbs wipe
+saycan collect "$out/wipe-wide" --scenes 512 --first 330000 --variation wide --every 4 --verbs wipe
 set -- "$out/demos" "$out/demos-wide" "$out/wipe" "$out/wipe-wide"
-saycan train policy "$@" --out "$out/first" --steps 3000
+saycan train policy "$@" --out "$out/first" --steps 3600
 
 # What it does itself, in turns with the expert (DAgger).
 policy="learned:$out/first/policy.safetensors"
@@ -24,9 +24,9 @@ turns() { # folder, number of scenes, number of the first, verbs, more
 turns turns 192 600000 "$rest"
 turns turns-wide 96 700000 "$rest" --variation wide
 turns turns-wipe 224 630000 wipe
-turns turns-wipe-wide 160 730000 wipe --variation wide
+turns turns-wipe-wide 224 730000 wipe --variation wide
 set -- "$@" "$out/turns" "$out/turns-wide" "$out/turns-wipe" "$out/turns-wipe-wide"
-saycan train policy "$@" --out "$out/policy" --start "$out/first/policy.safetensors" --steps 2800 --rate 0.001
+saycan train policy "$@" --out "$out/policy" --start "$out/first/policy.safetensors" --steps 3600 --rate 0.001
 
 # What comes of it when it acts alone, where it mostly succeeds and where it often fails: its values, and what has been
 # done, from all that was seen on the way.
