@@ -14,6 +14,7 @@ from rich.text import Text
 
 from saycan._version import __version__
 from saycan.errors import BadInputError
+from saycan.evaluation.command import evaluate
 from saycan.screen import telling
 from saycan.workshop import collect, data, replay, train
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 app.command()(collect)
 app.command()(replay)
+app.command("eval")(evaluate)
 app.add_typer(data, name="data")
 app.add_typer(train, name="train")
 

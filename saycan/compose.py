@@ -27,6 +27,7 @@ from saycan.vocabulary import KITCHEN
 ROBOTS = {
     "kitchen": "saycan.robots.kitchen:Kitchen",
     "mujoco": "saycan.robots.kitchen:Kitchen",
+    "oracle": "saycan.robots.kitchen.oracle:OracleKitchen",
     "fake": "saycan.robots.fake:FakeRobot",
 }
 """Name to class or function that makes a Robot."""
@@ -58,6 +59,7 @@ PLANNERS = {
 POLICIES = {
     "experts": "saycan.skills.experts:PrivilegedExperts",
     "learned": "saycan.skills.shipped:learned_policy",
+    "oracle": "saycan.robots.kitchen.oracle:PrivilegedOracle",
 }
 """Name to class or function that makes a Policy for a robot."""
 
@@ -76,7 +78,7 @@ DETECTORS = {
 GROUPS = {"policy": "saycan.policies", "value function": "saycan.values", "success detector": "saycan.detectors"}
 """Kind of part to its entry point group."""
 
-PRIVILEGED = ("experts", "geometric", "privileged")
+PRIVILEGED = ("experts", "oracle", "geometric", "privileged")
 """Names of parts that read a simulator's own state."""
 
 PROBES = {

@@ -5,7 +5,8 @@ SayCanError
  │   ├─ InstructionError     an instruction that is empty, too long or holds control characters
  │   ├─ UnknownNameError     a robot, model, object, place or skill that does not exist
  │   ├─ SceneError           a scene that cannot be built from these words
- │   └─ GoalError            a goal that does not parse
+ │   ├─ GoalError            a goal that does not parse
+ │   └─ SuiteError           a suite of instructions that cannot be read
  ├─ MissingPartError         something that must be installed, downloaded or passed in is absent
  ├─ RobotError               the robot's driver failed or was used after close()
  │   └─ UnsafeActionError    an action was refused by the gate
@@ -61,6 +62,10 @@ class SceneError(BadInputError):
 
 class GoalError(BadInputError):
     """A goal that does not parse."""
+
+
+class SuiteError(BadInputError):
+    """A suite of instructions that cannot be read, or is not the one that it should be."""
 
 
 class MissingPartError(SayCanError):

@@ -200,6 +200,21 @@ class Or(Goal):
         return f"({' or '.join(map(str, self.parts))})"
 
 
+def calls(goal: Goal) -> tuple[Call, ...]:
+    """Every call in a goal, from left to right."""
+    match goal:
+        case Call():
+            return (goal,)
+        case Not(part):
+            return calls(part)
+        case And(parts) | Or(parts):
+            return tuple(call for part in parts for call in calls(part))
+        case Comparison(terms):
+            return tuple(term for term in terms if isinstance(term, Call))
+        case _:
+            return ()
+
+
 def parse(text: str, vocabulary: Vocabulary = KITCHEN) -> Goal:
     """The goal that a text stands for. Raises GoalError that says what and where, and what would be valid."""
     if not isinstance(text, str) or not text.strip():

@@ -52,7 +52,7 @@ def test_names_of_every_kind(plugins, tmp_path, monkeypatch) -> None:
 def test_unknown_names_list_what_is_valid_with_the_plugins(plugins) -> None:
     with pytest.raises(UnknownNameError, match=r"unknown robot 'kichen'. Did you mean 'kitchen'") as caught:
         compose.make_robot("kichen")
-    assert caught.value.valid == ("kitchen", "mujoco", "fake", "broken", "mine", "module:attribute")
+    assert caught.value.valid == ("kitchen", "mujoco", "oracle", "fake", "broken", "mine", "module:attribute")
     with pytest.raises(
         UnknownNameError, match=r"unknown language model 'gpt'.*transformers:..., openai:..., .*scripted:..., echo"
     ):
@@ -74,7 +74,7 @@ def test_what_cannot_be_imported_says_what_to_do(plugins) -> None:
 
 
 def test_names_for_completion(plugins) -> None:
-    assert compose.names("robots") == ("kitchen", "mujoco", "fake", "broken", "mine")
+    assert compose.names("robots") == ("kitchen", "mujoco", "oracle", "fake", "broken", "mine")
     assert compose.names("language_models")[0] == "gemma"
     with pytest.raises(UnknownNameError):
         compose.names("robot")

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from saycan.cli import app
+from saycan.errors import BadInputError, SuiteError, UnknownNameError
+from saycan.evaluation import report
+from saycan.evaluation.evaluate import EPISODES, evaluate
+from saycan.evaluation.judge import run_case
+from saycan.evaluation.record import Record
+from saycan.evaluation.saycan_101 import PUBLISHED
+from saycan.evaluation.suite import COLUMNS, Case
+from saycan.evaluation.trial import Trial
+
+BRING = Case(
+    "bring", "serving", "Bring me the apple.", "with operator", "apple on table, tea on table",
+    "at('apple', 'operator') and not holding('tea')",
+)  # fmt: skip
+FETCH = ("find the apple", "pick up the apple", "bring the apple to the operator", "done")
+
+
+def trial(*phrases: str, **changes: object) -> Trial:
+    return replace(Trial("scripted:" + "|".join(phrases), values="geometric"), **changes)  # type: ignore[arg-type]
+
+
+def run(*phrases: str, case: Case = BRING, **changes: object) -> Record:
+    one = trial(*phrases, **changes)
+    return run_case(case, 0, one, one.language_model())
+
+
+def test_a_run_that_does_what_was_asked_succeeds() -> None:
+    record = run(*FETCH)
+    assert record.success and record.steps == FETCH[:-1] and record.blame == ""
+    assert (record.shortest, record.limit, record.reached, record.disturbed) == (3, 10, 1.0, ())
+    assert record.decisions == 4 and record.outcomes == ("succeeded",) * 3
+
+
+def test_ending_early_is_no_success_and_says_fault() -> None:
+    record = run("find the apple", "done")
+    assert (record.success, record.holds, record.reached, record.blame) == (False, False, 0.5, "say")
+
+
+def test_the_goal_alone_is_no_success_where_something_else_was_moved() -> None:
+    other = ("find the tea", "pick up the tea", "put the tea in the trash can")
+    case = replace(BRING, goal="at('apple', 'operator')")
+    record = run(*other, *FETCH, case=case)
+    assert record.holds and not record.success and record.disturbed == ("tea",)
+    assert record.blame == "say"
+
+
+def test_the_agent_has_to_choose_done_itself_and_in_time() -> None:
+    record = run(*["go to the table", "go to the far counter"] * 9)
+    assert record.end == "timed out" and len(record.steps) == record.limit and record.blame == "say"
+
+
+def test_values_that_talk_the_model_out_of_what_is_right_are_at_fault() -> None:
+    # What the planner wanted cannot be done with the tea in the hand, by the geometric values; and then it ends.
+    case = replace(BRING, robot_start="at table with tea in hand", env_start="apple on table")
+    record = run("pick up the apple", "done", case=case)
+    assert not record.success and record.blame in ("say", "can")
+
+
+def test_a_goal_that_no_plan_reaches_is_refused() -> None:
+    with pytest.raises(SuiteError, match="no plan reaches the goal"):
+        run(*FETCH, case=replace(BRING, goal="at('orange', 'operator')"))
+
+
+def test_physics_measures_time_way_and_energy() -> None:
+    case = Case("go", "driving", "Go to the table.", "with operator", "apple on table", "robot_at('table')")
+    record = run("go to the table", "done", case=case, execute="physics", policy="experts", detector="privileged")
+    assert record.success and record.seconds > 1.0 and record.path > 0.5 and record.energy > 1.0
+
+
+def test_what_is_left_out_is_left_out() -> None:
+    # Without values even what is impossible is tried, because the language model wants it.
+    blind = run("pick up the orange", "done", without=("affordance",))
+    assert blind.steps[0] == "pick up the orange" and blind.outcomes[0] == "failed"
+    deaf = run("pick up the orange", "done", without=("language",), case=BRING)
+    assert "pick up the orange" not in deaf.steps
+    with pytest.raises(UnknownNameError, match="ablation"):
+        Trial(without=("say",))
+
+
+def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    cases = [BRING, replace(BRING, id="again")]
+    told: list[Record] = []
+
+    def stop(record: Record) -> None:
+        told.append(record)
+        raise KeyboardInterrupt
+
+    one = trial(*FETCH)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(cases, [one], tmp_path, suite="s", workers=1, progress=stop)
+    assert len(told) == 1
+    with (tmp_path / EPISODES).open("a") as file:
+        file.write('{"id": "ag')  # a line that was cut off
+    whole = evaluate(cases, [one], tmp_path, suite="s", workers=1)
+    assert [record.id for record in whole.records] == ["bring", "again"]
+    assert whole.records[0] == told[0]  # not made again: its seconds are the same
+    assert len((tmp_path / EPISODES).read_text().splitlines()) == 2
+    with pytest.raises(BadInputError, match="something else: trial"):
+        evaluate(cases, [replace(one, execute="physics")], tmp_path, suite="s", workers=1)
+
+
+def test_processes_find_what_one_finds() -> None:
+    cases = [BRING, replace(BRING, id="again")]
+    one, two = (evaluate(cases, [trial(*FETCH)], workers=count).records for count in (1, 2))
+    assert [(record.id, record.success, record.steps) for record in one] == [
+        (record.id, record.success, record.steps) for record in two
+    ]
+
+
+def test_trials_of_one_evaluation_share_everything_but_the_language_model() -> None:
+    with pytest.raises(BadInputError, match="language model alone"):
+        evaluate([BRING], [trial(*FETCH), trial(*FETCH, execute="physics")], workers=1)
+
+
+def test_the_command_makes_tables_and_pictures(tmp_path: Path) -> None:
+    suite = tmp_path / "mine.tsv"
+    values = {"id": BRING.id, "family": BRING.family, "instruction": BRING.instruction}
+    values |= {"robot_start": BRING.robot_start, "env_start": BRING.env_start, "goal": BRING.goal}
+    suite.write_text("\t".join(COLUMNS) + "\n" + "\t".join(values[name] for name in COLUMNS) + "\n")
+    options = ["--values", "geometric", "--workers", "1", "--seeds", "2", "--out", str(tmp_path / "out")]
+    models = ["--llm", "scripted:" + "|".join(FETCH), "--llm", "scripted:done"]
+    result = CliRunner().invoke(app, ["eval", str(suite), *options, *models, "--json", str(tmp_path / "found.json")])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["total"]["successes"] == 2 and set(found["families"]) == {"serving"}
+    assert {"id", "family", "instruction", "seed", "success", "steps"} <= set(found["episodes"][0])
+    assert found["models"]["scripted:done"]["total"]["faults"]["say"] == 2
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "| serving | 2/2 | 100% |" in text and "nothing" in text
+    assert (tmp_path / "out" / "report.png").stat().st_size > 5_000
+
+
+def test_the_command_refuses_what_it_cannot_use(tmp_path: Path) -> None:
+    example = str(Path(__file__).resolve().parents[3] / "examples" / "suite.tsv")
+    for options, says in (
+        (["--family", "singing"], "this suite has: simple"),
+        (["--execute", "thought"], "unknown execution"),
+    ):
+        result = CliRunner().invoke(app, ["eval", example, "--out", str(tmp_path / "o"), *options])
+        assert result.exit_code == 2 and says in result.output
+
+
+def test_rates_stand_beside_what_was_published() -> None:
+    record = run("done")
+    rows = report.rows([replace(record, family="NL Verbs"), replace(record, family="NL Verbs", success=True)])
+    assert [row.family for row in rows] == ["NL Verbs", report.TOTAL]
+    assert report.cells(rows[0], False, PUBLISHED)["published"] == "100%"
+    assert report.cells(rows[1], True, PUBLISHED)["published"] == "74%"
