@@ -20,10 +20,10 @@ from rich.progress import track
 from rich.table import Table
 
 from saycan.skills.checkpoint import load
-from saycan.skills.training.loop import Recipe
 from saycan.skills.training.run import Job
 from saycan.statistics import Rate
 from saycan.train import train
+from saycan.training.loop import Recipe
 from skills import Trial, one_thread, run_episode
 
 

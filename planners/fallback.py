@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import ModelUnavailableError
-from saycan.language import LanguageModel, approximation_of
+from saycan.language import LanguageModel, approximation_of, prompt_of
 from saycan.usage import Usage, usage_of
 
 _log = logging.getLogger(__name__)
@@ -44,6 +44,11 @@ class FallbackModel:
     def approximation(self) -> str:
         """Of the one that answered last."""
         return approximation_of(self._active)
+
+    @property
+    def prompt_name(self) -> str:
+        """That of the first: both are asked in the same words."""
+        return prompt_of(self.first)
 
     @property
     def usage(self) -> Usage:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saycan.cache import cache_folder
 from saycan.errors import LanguageModelError, MissingPartError
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 """Checksum of the GGUF file; another file is not the model that was measured, and is refused."""
+
+ADAPTER = Path(__file__).parent / "adapter"
+"""The shipped adapter, made by `saycan train planner`; README.md beside it says how well it does."""
 
 NOTICE = (
     "Gemma 3 270M (base), unpacked from the file gemma-3-270m-q4_k_m.gguf (4-bit K-quants, sha256\n"
@@ -42,11 +45,18 @@ _STALE = 3600.0  # s after which the leavings of a killed conversion are removed
 _Report = Callable[[float, str], None]
 
 
-def load(*, dtype: str = "auto", device: str | None = None, progress: bool = True) -> TransformersModel:
+def load(
+    *,
+    dtype: str = "auto",
+    device: str | None = None,
+    adapter: str | Path | None = None,
+    progress: bool = True,
+) -> TransformersModel:
     """The model, ready to score. The first call unpacks it into the cache, which takes about half a minute.
 
     Args:
         dtype, device: See `saycan.planners.transformers.TransformersModel`.
+        adapter: What has taught it to plan; the shipped one, a folder, or None for the model as Google made it.
         progress: Show a progress bar on standard error while unpacking.
 
     Raises:
@@ -56,7 +66,14 @@ def load(*, dtype: str = "auto", device: str | None = None, progress: bool = Tru
     folder = unpacked() or unpack(progress=progress)
     from saycan.planners.transformers import TransformersModel
 
-    return TransformersModel(folder, dtype=dtype, device=device, name="gemma")
+    return TransformersModel(folder, dtype=dtype, device=device, name="gemma", adapter=adapter)
+
+
+def adapted(adapter: str, **options: Any) -> TransformersModel:
+    """The model with another adapter, or without one: "none", or a folder. Raises like `load`."""
+    model = load(adapter=None if adapter == "none" else adapter, **options)
+    model.name = f"gemma:{adapter}"
+    return model
 
 
 def unpacked() -> Path | None:

@@ -47,7 +47,7 @@ class GenerativePlanner:
         language_model: Proposes; a `saycan.language.TextGenerator`, or with `constrained` a `Shortlister`.
         values: Can.
         library: The options.
-        prompt: The words around the task; the packaged kitchen prompt when None.
+        prompt: The words around the task; when None the one that the model was trained on, or the packaged kitchen's.
         min_value: Least value of what is carried out, in [0, 1].
         attempts: Proposals for one decision, at least 1.
         synonyms: Other names that the model may use, see `Phrasebook`; for the kitchen `KITCHEN.synonyms`.
@@ -85,7 +85,7 @@ class GenerativePlanner:
                 "Use another model, or SayCanPlanner, which needs score() alone"
             )
         self.language_model, self.values, self.library = language_model, values, library
-        self.prompt = prompt or Prompt.load("kitchen")
+        self.prompt = prompt.about(library) if prompt else Prompt.of(language_model, library)
         self.min_value, self.attempts, self.constrained = min_value, attempts, constrained
         self._phrasebook = Phrasebook(library, self.prompt, synonyms)
         # Once it has read of a failure, a small model likes to foretell the next one: that is no part of the phrase.

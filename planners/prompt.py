@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import BadInputError
+from saycan.language import prompt_of
 from saycan.skill import DONE, Skill
 from saycan.step import Feedback, Memory, Outcome
 
@@ -28,6 +30,7 @@ class Prompt:
 
     Attributes:
         header: First line.
+        library: Tells of the robot's skills after it; {skills}, {things} and {places}, or "" to leave that to examples.
         task: Introduces an instruction; {instruction}.
         number: Begins a step; {number}.
         option: A phrase as it follows the number, and as it is scored; {phrase}.
@@ -49,6 +52,12 @@ class Prompt:
     speakers: Mapping[str, str]
     wordings: Mapping[str, tuple[str, ...]]
     examples: tuple[tuple[str, tuple[str, ...]], ...]
+    library: str = ""
+
+    @classmethod
+    def of(cls, model: object, library: Sequence[Skill]) -> Prompt:
+        """The prompt that a model works best with, about a robot's skills; the packaged kitchen's for most models."""
+        return cls.load(prompt_of(model)).about(library)
 
     @classmethod
     def load(cls, name: str | Path = "kitchen") -> Prompt:
@@ -73,6 +82,7 @@ class Prompt:
             prompt = cls(**{**data, "examples": examples, "wordings": wordings})
             prompt.render("a request", (Feedback("human", "a word"),))
             prompt.options([DONE])
+            prompt.about([DONE])
             prompt.failure.format(message="a reason")
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise BadInputError(
@@ -80,6 +90,17 @@ class Prompt:
                 f"valid fields: {', '.join(cls.__dataclass_fields__)}"
             ) from error
         return prompt
+
+    def about(self, library: Sequence[Skill]) -> Prompt:
+        """The same, with what the robot can do written out, if this prompt tells that at all."""
+        if not self.library:
+            return self
+        things = [*dict.fromkeys(skill.object for skill in library if skill.object)]
+        places = [*dict.fromkeys(skill.place for skill in library if skill.place)]
+        told = self.library.format(
+            skills="; ".join(patterns(library)), things=", ".join(things) or "none", places=", ".join(places) or "none"
+        )
+        return replace(self, header=f"{self.header}\n{told}", library="")
 
     def render(self, instruction: str, memory: Sequence[Memory] = ()) -> str:
         """The whole prompt, ending with the number of the step to come."""
@@ -125,6 +146,34 @@ class Prompt:
 
     def _step(self, number: int, phrase: str) -> str:
         return self.number.format(number=number) + self.option.format(phrase=phrase) + self.end
+
+
+def patterns(library: Sequence[Skill]) -> list[str]:
+    """What a library's phrases have in common, in order: "place the THING on the PLACE", once for all its phrases.
+
+    A phrase that names its thing or place as no other does stays as it is.
+    """
+    found: dict[str, list[Skill]] = {}
+    for skill in library:
+        found.setdefault(_pattern(skill, "THING", "PLACE"), []).append(skill)
+    result = []
+    for skills in found.values():
+        things, places = ({getattr(skill, part) for skill in skills} for part in ("object", "place"))
+        result.append(
+            _pattern(skills[0], "THING" if len(things) > 1 else None, "PLACE" if len(places) > 1 else None)
+            if len(skills) > 1
+            else skills[0].phrase
+        )
+    return [*dict.fromkeys(result)]
+
+
+def _pattern(skill: Skill, thing: str | None, place: str | None) -> str:
+    """The phrase with its object and its place replaced, where there is something to replace them with."""
+    text = skill.phrase
+    for name, hole in ((skill.object, thing), (skill.place, place)):
+        if name and hole:
+            text = re.sub(rf"\b{re.escape(name)}\b", hole, text, count=1)
+    return text
 
 
 def _one_line(text: str) -> str:

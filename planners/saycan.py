@@ -37,7 +37,7 @@ class SayCanPlanner:
         language_model: Say.
         values: Can.
         library: The options.
-        prompt: The words around the task; the packaged kitchen prompt when None.
+        prompt: The words around the task; when None the one that the model was trained on, or the packaged kitchen's.
         scoring: How an option's tokens become one number: "sum", "mean" or "prior" (`saycan.planners.say`).
     """
 
@@ -50,7 +50,7 @@ class SayCanPlanner:
         scoring: str = Scoring.SUM,
     ) -> None:
         self.language_model, self.values, self.library = language_model, values, library
-        self.prompt = prompt or Prompt.load("kitchen")
+        self.prompt = prompt.about(library) if prompt else Prompt.of(language_model, library)
         self._say = Say(language_model, self.prompt, scoring)
 
     def decide(self, instruction: str, memory: Sequence[Memory], observation: Observation) -> Decision:

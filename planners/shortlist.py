@@ -44,7 +44,7 @@ class ShortlistPlanner:
         language_model: Say.
         values: Can.
         library: The options.
-        prompt: The words around the task; the packaged kitchen prompt when None.
+        prompt: The words around the task; when None the one that the model was trained on, or the packaged kitchen's.
         count: Skills that are scored exactly, "done" among them; at least 2.
         shortlister: Narrows. When None the model itself, if it is a `saycan.language.Shortlister`; else the words of
             the instruction and of the phrases (`saycan.planners.lexical`).
@@ -68,7 +68,7 @@ class ShortlistPlanner:
         if count < 2:
             raise BadInputError(f"a shortlist holds 'done' and something else: count must be at least 2, found {count}")
         self.language_model, self.values, self.library = language_model, values, library
-        self.prompt = prompt or Prompt.load("kitchen")
+        self.prompt = prompt.about(library) if prompt else Prompt.of(language_model, library)
         self.count, self.shortlister = count, shortlister or _shortlister_of(language_model, self.prompt)
         self._say = Say(language_model, self.prompt, scoring)
 

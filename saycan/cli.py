@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from saycan._version import __version__
+from saycan.compose import with_adapter
 from saycan.errors import BadInputError
 from saycan.evaluation.command import evaluate
 from saycan.screen import telling
@@ -43,6 +44,10 @@ Llm = Annotated[
         help='Who says what is useful: "gemma", "transformers:PATH", "openai:MODEL", "http://HOST:PORT/v1#MODEL", '
         "or module:attribute (docs/language-models.md)."
     ),
+]
+Adapter = Annotated[
+    str | None,
+    typer.Option(help='What has taught the language model to plan: "none", or a folder; gemma has one of its own.'),
 ]
 Fallback = Annotated[str | None, typer.Option(help="A language model that stands in while --llm does not answer.")]
 PlannerName = Annotated[
@@ -82,6 +87,7 @@ def _root(
 def repl(
     robot: Robot = "kitchen",
     llm: Llm = "gemma",
+    adapter: Adapter = None,
     scene: Scene = None,
     seed: Seed = None,
     fallback: Fallback = None,
@@ -102,6 +108,7 @@ def repl(
         from saycan.session import Setup
 
         where = None if no_record else record
+        llm = with_adapter(llm, adapter)
         setup = Setup(
             robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video, policy, values, detector
         )
@@ -113,6 +120,7 @@ def run(
     instruction: Annotated[str, typer.Argument(help='What to do, such as "clean the counter".')],
     robot: Robot = "kitchen",
     llm: Llm = "gemma",
+    adapter: Adapter = None,
     scene: Scene = None,
     seed: Seed = None,
     goal: Annotated[
@@ -150,6 +158,7 @@ def run(
         instruction = check_instruction(instruction)
         wanted = None if goal is None else goals.parse(goal)
         where = None if no_record else record
+        llm = with_adapter(llm, adapter)
         setup = Setup(
             robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video, policy, values, detector
         )
@@ -184,6 +193,7 @@ def plan(
     instruction: Annotated[str, typer.Argument(help='What to do, such as "clean the counter".')],
     robot: Robot = "kitchen",
     llm: Llm = "gemma",
+    adapter: Adapter = None,
     scene: Scene = None,
     seed: Seed = None,
     fallback: Fallback = None,
@@ -206,6 +216,7 @@ def plan(
 
         instruction = check_instruction(instruction)
         parts = {"policy": policy, "values": values, "detector": detector}
+        llm = with_adapter(llm, adapter)
         setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, record=None, **parts)  # type: ignore[arg-type]
         with opened(setup, screen.out) as agent:
             load_planner(agent, setup, screen.out)

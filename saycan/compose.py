@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from saycan.errors import BadInputError, MissingPartError, UnknownNameError
 from saycan.gate import Gate
-from saycan.language import LanguageModel
+from saycan.language import LanguageModel, prompt_of
 from saycan.library import SkillLibrary
 from saycan.planner import Planner
 from saycan.policy import Policy
@@ -36,6 +36,7 @@ LANGUAGE_MODELS = {"gemma": "saycan.planners.gemma:load"}
 """Name to class or function that makes a LanguageModel."""
 
 LANGUAGE_MODEL_KINDS = {
+    "gemma": "saycan.planners.gemma:adapted",
     "transformers": "saycan.planners.transformers:TransformersModel",
     "openai": "saycan.planners.openai:openai_model",
     "openai-decisions": "saycan.planners.openai:DecisionsModel",
@@ -99,7 +100,8 @@ def make_robot(name: str, **options: Any) -> Robot:
 def make_language_model(name: str, **options: Any) -> LanguageModel:
     """A language model by name.
 
-    "gemma", "transformers:PATH", "openai:MODEL", "http://127.0.0.1:8000/v1#MODEL", "openai-chat:MODEL or URL#MODEL"
+    "gemma" (with its shipped adapter), "gemma:none" (without), "gemma:FOLDER" (with another), "transformers:PATH",
+    "transformers:PATH|ADAPTER", "openai:MODEL", "http://127.0.0.1:8000/v1#MODEL", "openai-chat:MODEL or URL#MODEL"
     (and -decisions, -completions, -structured), "scripted:one phrase|the next", an entry point of
     `saycan.language_models`, or "module:attribute", which may also be a LangChain model. `options` go to its
     constructor.
@@ -112,13 +114,27 @@ def make_language_model(name: str, **options: Any) -> LanguageModel:
     if colon and kind in LANGUAGE_MODEL_KINDS:
         if not argument:
             raise BadInputError(f"{name!r} needs something after the colon, as in 'transformers:/path/to/model'")
-        of = argument.split("|") if kind == "scripted" else argument
+        of: str | list[str] = argument.split("|") if kind == "scripted" else argument
+        if kind == "transformers" and "|" in argument:
+            of, _, options["adapter"] = argument.partition("|")
         return cast(LanguageModel, _load(LANGUAGE_MODEL_KINDS[kind])(of, **options))
     valid = {**LANGUAGE_MODELS, **{f"{kind}:...": home for kind, home in LANGUAGE_MODEL_KINDS.items()}}
     found = _find("language model", name, valid, "saycan.language_models")
     if isinstance(found, type) or not isinstance(as_language_model(found), LanguageModel):
         found = found(**options)  # something that makes a model, not a model
     return cast(LanguageModel, as_language_model(found))
+
+
+def with_adapter(name: str, adapter: str | None) -> str:
+    """The name of a language model with another adapter: "none", or a folder. Raises BadInputError."""
+    if adapter is None:
+        return name
+    kind, _, path = name.partition(":")
+    if kind == "gemma":
+        return f"gemma:{adapter}"
+    if kind == "transformers":
+        return name.partition("|")[0] if adapter == "none" else f"transformers:{path.partition('|')[0]}|{adapter}"
+    raise BadInputError(f"gemma and transformers:PATH take an adapter, found the language model {name!r}")
 
 
 def as_language_model(model: Any) -> Any:
@@ -134,6 +150,8 @@ def as_language_model(model: Any) -> Any:
 
 def with_fallback(first: LanguageModel, second: str) -> LanguageModel:
     """The first model, and while it is unavailable the one that is named, which is loaded when it is needed."""
+    if second == "gemma" and prompt_of(first) == "kitchen":
+        second = "gemma:none"  # both are asked in the first one's prompt
     return cast(
         LanguageModel, _load("saycan.planners.fallback:FallbackModel")(first, lambda: make_language_model(second))
     )
@@ -256,7 +274,7 @@ def _part(kind: str, name: str, homes: dict[str, str], driver: Robot, options: d
 
 def _embedder() -> Any:
     """What embeds a phrase that the shipped networks do not keep: the language model that they were trained with."""
-    return make_language_model("gemma")
+    return make_language_model("gemma:none")
 
 
 def _privileged(home: str, robot: Robot) -> Any:

@@ -14,8 +14,8 @@ class LanguageModel(Protocol):
     """Scores continuations; it never has to generate text.
 
     What more a model can do it shows by having the methods: `TextGenerator`, `TokenCounter`, `Shortlister`,
-    `TextEmbedder` below, `saycan.usage.Metered`; and whose scores are no exact log-probabilities says so by
-    `Approximate`.
+    `TextEmbedder` and `Prompted` below, `saycan.usage.Metered`; and whose scores are no exact log-probabilities says so
+    by `Approximate`.
     """
 
     @property
@@ -84,6 +84,21 @@ class TextEmbedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(N, D) float32 rows of length 1."""
         ...
+
+
+@runtime_checkable
+class Prompted(Protocol):
+    """A model that has been trained on prompts of one kind, and is best asked in them."""
+
+    @property
+    def prompt_name(self) -> str:
+        """Name of a packaged prompt, or a TOML file."""
+        ...
+
+
+def prompt_of(model: object) -> str:
+    """The prompt that a model has been trained on; the one with examples for all others."""
+    return model.prompt_name if isinstance(model, Prompted) else "kitchen"
 
 
 def approximation_of(model: object) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saycan.compose import default_library, make_language_model, make_robot
+from saycan.compose import default_library, make_language_model, make_robot, probe
 from saycan.errors import BadInputError
 from saycan.language import TextEmbedder
 
 if TYPE_CHECKING:
     from saycan.skills.sentences import Sentences
-    from saycan.skills.training.loop import Progress
     from saycan.skills.training.run import Job
+    from saycan.training.loop import Progress, Recipe
 
 
 def train(
@@ -61,6 +61,41 @@ def train(
     )  # fmt: skip
 
 
+def train_planner(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    llm: str = "gemma",
+    rank: int = 16,
+    minutes: float | None = None,
+    device: str | None = None,
+    report: Callable[[Progress], object] = lambda progress: None,
+) -> Path:
+    """Train an adapter that teaches a language model to plan, and return its folder; see `saycan.planners.lessons`.
+
+    Args:
+        folder: Where state, curve and the adapter go; the same one again goes on.
+        recipe: `batch` counts lessons.
+        llm: "gemma" or "transformers:PATH".
+        rank: Of the adapter's matrices.
+        minutes: Stop and save after so long.
+        device: "cpu" or "cuda"; None takes CUDA where there is one.
+        report: Told how training goes.
+
+    Raises BadInputError, MissingPartError.
+    """
+    kind, _, path = llm.partition(":")
+    if llm == "gemma":
+        if probe("gemma") is None:
+            make_language_model("gemma:none")  # which unpacks it
+        path = str(probe("gemma"))
+    elif kind != "transformers" or not path:
+        raise BadInputError(f"what learns to plan is gemma or transformers:PATH, found {llm!r}")
+    from saycan.planners.transformers.tuning import tune
+
+    return tune(path, folder, recipe, rank=rank, minutes=minutes, device=device, report=report)
+
+
 def sentences(embedding: str) -> Sentences:
     """Embeddings of the kitchen's phrases and of their other wordings; made once and kept in the cache.
 
@@ -95,7 +130,8 @@ def _kept(start: Path) -> Sentences:
 
 
 def _embedder(name: str) -> TextEmbedder:
-    model = make_language_model(name)
+    # Without its adapter: what networks were trained on does not change when the planner learns.
+    model = make_language_model("gemma:none" if name == "gemma" else name)
     if not isinstance(model, TextEmbedder):
         raise BadInputError(f"the language model {name!r} embeds no texts; take gemma or transformers:PATH")
     return model

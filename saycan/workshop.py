@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from saycan.errors import BadInputError
 from saycan.screen import Screen, telling
 
 if TYPE_CHECKING:
-    from saycan.skills.training.loop import Progress as Training
+    from saycan.training.loop import Progress as Training
 
 _HELP = {"no_args_is_help": True, "context_settings": {"help_option_names": ["-h", "--help"]}}
 data = typer.Typer(help="Look at data sets, and convert them.", **_HELP)  # type: ignore[arg-type]
@@ -137,8 +146,8 @@ def train_policy(
 ) -> None:
     """Train a policy by behaviour cloning; killed or stopped, the same command goes on where it was."""
     with telling(traceback) as screen:
-        from saycan.skills.training.loop import Recipe
         from saycan.skills.training.run import Job
+        from saycan.training.loop import Recipe
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
         job = Job(folders, out, recipe, minutes, limit, start, device)
@@ -164,8 +173,8 @@ def train_value(
 ) -> None:
     """Train value functions and success detection, which are answers of one network."""
     with telling(traceback) as screen:
-        from saycan.skills.training.loop import Recipe
         from saycan.skills.training.run import Job
+        from saycan.training.loop import Recipe
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
         job = Job(folders, out, recipe, minutes, limit, start, device)
@@ -173,6 +182,37 @@ def train_value(
 
 
 train.command("success", help="The same as `saycan train value`: one network answers both questions.")(train_value)
+
+
+@train.command("planner")
+def train_planner(
+    out: Out,
+    llm: Annotated[str, typer.Option(help='What learns: "gemma" or "transformers:PATH".')] = "gemma",
+    steps: Steps = 1000,
+    batch: Annotated[int, typer.Option(help="Lessons in a batch.", min=1)] = 16,
+    rate: Rate = 5e-4,
+    rank: Annotated[int, typer.Option(help="Of the adapter's matrices.", min=1)] = 16,
+    minutes: Minutes = None,
+    seed: SeedOfTraining = 0,
+    device: Device = None,
+    traceback: Traceback = False,
+) -> None:
+    """Teach a language model to plan, with a low-rank adapter on lessons made from seeds."""
+    with telling(traceback) as screen:
+        from saycan.train import train_planner as carry_out
+        from saycan.training.curve import save_curve
+        from saycan.training.loop import Recipe
+
+        recipe = Recipe(
+            steps=steps, batch=batch, rate=rate, warmup=max(1, min(50, steps // 10)), decay=0.0, average=0.98,
+            seed=seed, evaluate=100,
+        )  # fmt: skip
+        with _bar(screen) as progress:
+            bar = progress.add_task("training", total=steps)
+            folder = carry_out(
+                out, recipe, llm=llm, rank=rank, minutes=minutes, device=device, report=_teller(progress, bar)
+            )
+        screen.out.print(f"adapter in {folder}; curves in {save_curve(out)}", highlight=False)
 
 
 def replay(
@@ -191,27 +231,32 @@ def replay(
 
 
 def _train(screen: Screen, what: str, job: Any, **more: Any) -> None:
-    from saycan.skills.training.curve import save_curve
     from saycan.train import train as carry_out
+    from saycan.training.curve import save_curve
 
     with _bar(screen) as progress:
         reading = progress.add_task("reading data")
         steps = progress.add_task("training", total=job.recipe.steps)
 
-        def tell(state: Training) -> None:
-            parts = {**state.losses, **state.scores}
-            shown = ", ".join(f"{name} {value:.3f}" for name, value in parts.items())
-            progress.update(steps, completed=state.step, description=f"training: {shown}" if shown else "training")
-
         path = carry_out(
             what,
             job,
             reading=lambda done, total: progress.update(reading, completed=done, total=total),
-            report=tell,
+            report=_teller(progress, steps),
             **more,
         )
     picture = save_curve(job.folder)
     screen.out.print(f"checkpoint in {path}; curves in {picture}", highlight=False)
+
+
+def _teller(progress: Progress, bar: TaskID) -> Callable[[Training], None]:
+    """Moves a bar on as training goes."""
+
+    def tell(state: Training) -> None:
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in {**state.losses, **state.scores}.items())
+        progress.update(bar, completed=state.step, description=f"training: {shown}" if shown else "training")
+
+    return tell
 
 
 def _bar(screen: Screen) -> Progress:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from saycan.errors import LanguageModelError
 from saycan.interruption import check_interruption
+from saycan.planners.transformers.adapter import merge
 from saycan.planners.transformers.head import OutputHead
 from saycan.planners.transformers.loading import load
 from saycan.planners.transformers.network import CausalNetwork
@@ -51,8 +52,10 @@ class TransformersModel:
             float32 elsewhere.
         device: "cpu", "cuda", ...; a GPU when there is one, if None.
         name: What traces call it; "transformers:PATH" if None.
+        adapter: A folder with a low-rank adapter (`saycan.planners.transformers.adapter`); none if None.
 
     Attributes:
+        prompt_name: Of the prompt that it is best asked in: an adapter's own, else the one with examples.
         model: The model as the library loaded it.
         network, head: The same in two parts: the body on its key/value cache, and the output head.
         usage: Tokens since it was made: of prompts and options, and those of them that the cache saved.
@@ -60,15 +63,22 @@ class TransformersModel:
             tree; they are scored one option at a time, slowly and just as exactly.
 
     Raises:
-        MissingPartError: No such folder, or no such model in the local cache.
+        MissingPartError: No such folder, no such model in the local cache, or no such adapter.
         LanguageModelError: The files are there but cannot be loaded.
     """
 
     def __init__(
-        self, path: str | Path, *, dtype: str = "auto", device: str | None = None, name: str | None = None
+        self,
+        path: str | Path,
+        *,
+        dtype: str = "auto",
+        device: str | None = None,
+        name: str | None = None,
+        adapter: str | Path | None = None,
     ) -> None:
         self.name = name or f"transformers:{path}"
         self.model, self._tokens, self._device = load(path, dtype, device)
+        self.prompt_name = "kitchen" if adapter is None else merge(self.model, adapter)
         self.network = CausalNetwork(self.model, self._device)
         self.head = OutputHead(self.model)
         self.usage = Usage()

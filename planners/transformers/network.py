@@ -95,6 +95,31 @@ class CausalNetwork:
             key_positions: (K,) positions of everything in the cache and of the tokens themselves.
             visible: (Q, K) which keys each token may look at.
         """
+        self.fed += len(tokens)
+        with in_blocks(visible):
+            return self._run(
+                tokens, positions, key_positions, visible, use_cache=True, **{self._cache_argument: self._cache}
+            )
+
+    def read_at_once(
+        self, tokens: NDArray[np.int64], positions: NDArray[np.int64], visible: NDArray[np.bool_]
+    ) -> torch.Tensor:
+        """(Q, D) last hidden states of a text, without the cache; gradients go through it.
+
+        Args:
+            tokens, positions: (Q,)
+            visible: (Q, Q) which tokens each may look at.
+        """
+        return self._run(tokens, positions, positions, visible, use_cache=False)
+
+    def _run(
+        self,
+        tokens: Sequence[int] | NDArray[np.int64],
+        positions: NDArray[np.int64],
+        key_positions: NDArray[np.int64],
+        visible: NDArray[np.bool_],
+        **cache: Any,
+    ) -> torch.Tensor:
         import torch
 
         full = near = self._bias(visible)
@@ -105,16 +130,12 @@ class CausalNetwork:
             mask = {"full_attention": full, "sliding_attention": near}
         elif self._window and not self._kinds:
             mask = near
-        ids = torch.as_tensor(np.asarray(tokens, np.int64), device=self._device)[None]
-        self.fed += ids.shape[1]
-        with in_blocks(visible):
-            output = self.body(
-                input_ids=ids,
-                position_ids=torch.as_tensor(positions, device=self._device)[None],
-                attention_mask=mask,
-                use_cache=True,
-                **{self._cache_argument: self._cache},
-            )
+        output = self.body(
+            input_ids=torch.as_tensor(np.asarray(tokens, np.int64), device=self._device)[None],
+            position_ids=torch.as_tensor(positions, device=self._device)[None],
+            attention_mask=mask,
+            **cache,
+        )
         return output.last_hidden_state[0]  # type: ignore[no-any-return]
 
     def drop(self, count: int) -> None:

@@ -57,6 +57,14 @@ class Tokens:
             return [entry.ids for entry in self._plain.encode_batch_fast(list(texts), add_special_tokens=False)]
         return [list(ids) for ids in self._rich(list(texts), add_special_tokens=False)["input_ids"]]
 
+    def spans(self, text: str) -> list[tuple[int, int, int]]:
+        """(token, first character, character after the last) of a text, without any special ones."""
+        if self._plain is not None:
+            entry = self._plain.encode(text, add_special_tokens=False)
+            return [(token, *span) for token, span in zip(entry.ids, entry.offsets, strict=True)]
+        found = self._rich(text, add_special_tokens=False, return_offsets_mapping=True)
+        return [(token, *span) for token, span in zip(found["input_ids"], found["offset_mapping"], strict=True)]
+
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of some tokens, special ones left out."""
         backend = self._plain if self._plain is not None else self._rich

@@ -32,6 +32,9 @@ def evaluate(
     llm: Annotated[
         list[str] | None, typer.Option(help="Who says what is useful; give it several times to compare.")
     ] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help='What has taught it to plan: "none", or a folder; gemma has one of its own.')
+    ] = None,
     planner: Annotated[str, typer.Option(help='"saycan", "shortlist" or "generative".')] = "saycan",
     scoring: Annotated[
         str, typer.Option(help="How the tokens of a phrase make one number: sum, mean or prior.")
@@ -54,6 +57,7 @@ def evaluate(
 ) -> None:
     """Measure an agent on a suite of instructions with goals; stopped, the same command goes on."""
     with telling(traceback) as screen:
+        from saycan.compose import with_adapter
         from saycan.evaluation import report
         from saycan.evaluation.evaluate import evaluate as carry_out
         from saycan.evaluation.figure import save_figure
@@ -69,7 +73,7 @@ def evaluate(
             cases = tuple(case for case in cases if case.family in family)
         parts = {"policy": policy, "values": values, "detector": detector}
         trials = [
-            Trial(name, execute, planner, scoring, without=tuple(without or ()), **parts)
+            Trial(with_adapter(name, adapter), execute, planner, scoring, without=tuple(without or ()), **parts)
             for name in dict.fromkeys(llm or ["gemma"])
         ]
         name = NAME if suite == NAME else Path(suite).stem

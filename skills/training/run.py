@@ -26,9 +26,9 @@ from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences
 from saycan.skills.training import policy as cloning
 from saycan.skills.training.calibration import calibrate, evaluate_values
-from saycan.skills.training.loop import Progress, Recipe, train
 from saycan.skills.training.questions import ValueBatches
 from saycan.skills.training.value import Method, ValueLearner
+from saycan.training.loop import Progress, Recipe, train
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "bcz": {},

@@ -57,7 +57,7 @@ class ValueLearner:
         self.target = copy.deepcopy(network).eval().requires_grad_(False)
 
     def losses(self, network: ValueNetwork, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
-        """Named losses of a random batch; for `saycan.skills.training.loop.train`."""
+        """Named losses of a random batch; for `saycan.training.loop.train`."""
         batches = self._batches
         rows, phrases = batches.draw(rng, size)
         asked = batches.questions(rows, phrases, rng)

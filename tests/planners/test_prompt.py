@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from saycan.errors import BadInputError
 from saycan.goals import parse
-from saycan.planners.prompt import Prompt
+from saycan.planners.prompt import Prompt, patterns
 from saycan.robots.kitchen.scene import parse_scene
 from saycan.robots.kitchen.symbolic import SymbolicKitchen
 from saycan.skill import DONE, Skill
@@ -121,3 +121,30 @@ def test_a_prompt_file_that_is_wrong_says_so(tmp_path: Path, change: tuple[str, 
 def test_an_unknown_prompt_names_the_packaged_ones() -> None:
     with pytest.raises(BadInputError, match="kitchen"):
         Prompt.load("no such prompt")
+
+
+def test_a_prompt_may_tell_what_the_robot_can_do() -> None:
+    adapted = Prompt.load("adapted").about(kitchen_library())
+    told = adapted.render("wave").split("\n")[:4]
+    assert "It can: find the THING; pick up the THING; place the THING on the PLACE; put down the THING;" in told[1]
+    assert "wipe the PLACE with the sponge; put the THING in the trash can;" in told[1], "what is always so stays"
+    assert "open the drawer; close the drawer; done." in told[1]
+    assert "coke can, pepsi can" in told[2] and told[3].startswith("Places: close counter, far counter, table")
+    assert adapted.about(kitchen_library()) is adapted, "once"
+    assert PROMPT.about(kitchen_library()) is PROMPT, "examples tell it here"
+
+
+def test_phrases_without_things_are_told_as_they_are() -> None:
+    wave, lift = Skill("wave", "wave"), Skill("lift the cup", "lift", "cup")
+    assert patterns([wave, lift, DONE]) == ["wave", "lift the cup", "done"]
+    assert patterns([lift, Skill("lift the cupboard", "lift", "cupboard")]) == ["lift the THING"]
+    text = Prompt.load("adapted").about([wave, DONE]).render("greet them")
+    assert "It can: wave; done.\nThings: none.\nPlaces: none." in text
+
+
+def test_a_model_is_asked_in_the_prompt_that_it_was_trained_on() -> None:
+    class Trained:
+        prompt_name = "adapted"
+
+    assert Prompt.of(Trained(), [DONE]).header.startswith(Prompt.load("adapted").header)
+    assert Prompt.of(object(), [DONE]) == PROMPT

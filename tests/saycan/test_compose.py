@@ -150,3 +150,47 @@ def test_the_shipped_networks_are_the_default_only_where_they_fit(tmp_path, monk
     assert all(type(make(robot)).__name__.startswith("Privileged") for make in defaults)
     blind = compose.make_robot("kitchen", cameras=("head",), image_size=16)
     assert type(compose.default_policy(blind)).__name__ == "PrivilegedExperts"
+
+
+@pytest.mark.parametrize(
+    ("name", "adapter", "expected"),
+    [
+        ("gemma", None, "gemma"),
+        ("gemma", "none", "gemma:none"),
+        ("gemma:old", "runs/new", "gemma:runs/new"),
+        ("transformers:/m", "a", "transformers:/m|a"),
+        ("transformers:/m|a", "b", "transformers:/m|b"),
+        ("transformers:/m|a", "none", "transformers:/m"),
+        ("openai:x", None, "openai:x"),
+    ],
+)
+def test_a_model_with_another_adapter_by_name(name, adapter, expected) -> None:
+    assert compose.with_adapter(name, adapter) == expected
+
+
+def test_what_takes_no_adapter_says_so() -> None:
+    with pytest.raises(BadInputError, match="take an adapter"):
+        compose.with_adapter("openai:x", "none")
+
+
+def test_an_adapter_goes_where_the_model_is_made(monkeypatch) -> None:
+    made = []
+    monkeypatch.setattr(compose, "_load", lambda home: lambda *words, **options: made.append((home, words, options)))
+    monkeypatch.setattr(compose, "as_language_model", lambda model: model)
+    compose.make_language_model("transformers:/m|/a")
+    compose.make_language_model("gemma:none")
+    assert [(words, options) for _, words, options in made] == [(("/m",), {"adapter": "/a"}), (("none",), {})]
+
+
+def test_a_stand_in_is_asked_in_the_words_of_the_first() -> None:
+    class Trained(ScriptedLanguageModel):
+        prompt_name = "adapted"
+
+    names = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compose, "make_language_model", lambda name: names.append(name) or ScriptedLanguageModel([]))
+        for first in (ScriptedLanguageModel(["x"]), Trained(["x"])):
+            both = compose.with_fallback(first, "gemma")
+            both._second()
+            assert both.prompt_name == getattr(first, "prompt_name", "kitchen")
+    assert names == ["gemma:none", "gemma"]

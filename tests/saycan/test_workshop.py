@@ -19,7 +19,7 @@ from saycan.skills.data.collect import SHARES
 from saycan.skills.data.store import write_shard
 from saycan.skills.kitchen import kitchen_library
 from saycan.skills.sentences import wordings
-from saycan.skills.training.loop import read_curve
+from saycan.training.loop import read_curve
 from tests.saycan.events import PosingRobot, make_run
 from tests.skills.data.builder import PICK, STIR, TEXT, TRASH, make_episode, make_set, write_by_hand
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -16,18 +15,12 @@ from saycan.evaluation.suite import Case
 from saycan.robots.kitchen.scene import parse_scene
 from saycan.robots.kitchen.symbolic import symbolic_state
 from saycan.skills.kitchen import kitchen_library
-
-BESIDE = Path(__file__).resolve().parents[4] / "shared" / "data" / official.FILE
+from tests.published import published
 
 
 @pytest.fixture(scope="module")
 def file() -> Path:
-    found = Path(os.environ.get(official.VARIABLE, BESIDE))
-    if not found.is_file():
-        if os.environ.get("CI"):
-            pytest.fail(f"the published instructions are not at {found}")
-        pytest.skip(f"the published instructions are not at {found}")
-    return found
+    return published()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from saycan.skills import checkpoint
 from saycan.skills.features import STATE
 from saycan.skills.kitchen import held_out
 from saycan.skills.policies.learned import LearnedPolicy
-from saycan.skills.training.loop import Progress, Recipe, read_curve
 from saycan.skills.training.run import (
     PRESETS,
     Job,
@@ -26,6 +25,7 @@ from saycan.skills.training.run import (
     train_values,
 )
 from saycan.skills.values.perception import Perception
+from saycan.training.loop import Progress, Recipe, read_curve
 from tests.skills.data.builder import (
     CAMERAS,
     GO,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from saycan.errors import BadInputError
-from saycan.skills.training.loop import read_curve
+from saycan.training.loop import read_curve
 
 
 def save_curve(folder: Path, path: Path | None = None) -> Path:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from saycan.errors import BadInputError
-from saycan.skills.training.curve import save_curve
-from saycan.skills.training.loop import CURVE
+from saycan.training.curve import save_curve
+from saycan.training.loop import CURVE
 
 
 def log(folder: Path, count: int, names: str) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from saycan.errors import BadInputError
-from saycan.skills.training.loop import CURVE, STATE, Progress, Recipe, read_curve, train
+from saycan.training.loop import CURVE, STATE, Progress, Recipe, read_curve, train
 
 RECIPE = Recipe(steps=12, batch=8, rate=0.05, warmup=3, save=0.0, evaluate=4)
 Losses = Callable[[nn.Module, np.random.Generator, int], dict[str, Tensor]]

@@ -1,0 +1,319 @@
+"""What somebody wants of a robot: words, the errands that fulfil them, and the goal that judges it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from saycan import goals
+from saycan.planners.lessons.room import BIN, DRAWER, TOOL, USER
+from saycan.planners.lessons.setting import Setting
+from saycan.planners.lessons.words import Words, capital
+from saycan.skill import Skill
+
+_INTENTS = {
+    "bring": 20, "discard": 14, "move": 22, "store": 6, "hold": 6, "seek": 4, "lower": 5, "drive": 6, "tour": 2,
+    "clean": 9, "open": 2, "close": 2, "need": 8,
+}  # fmt: skip
+_CARRIED = {"bring": ("bring", USER), "discard": ("trash", BIN), "move": ("place", None), "store": ("place", DRAWER)}
+_ABSENT = 0.06  # how often a thing is asked for that is nowhere
+_NUMBERS = ("no", "one", "two", "three")
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One thing to achieve.
+
+    Attributes:
+        verb: Of the skill that achieves it.
+        thing: Canonical name, or None.
+        place: Canonical name, or None.
+        instead: Other things that would do.
+    """
+
+    verb: str
+    thing: str | None = None
+    place: str | None = None
+    instead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """See the module.
+
+    Attributes:
+        clause: A command without a full stop, or "".
+        sentence: A whole sentence.
+        errands: In the order in which they are spoken of.
+        goal: Whether all of it has been done; counted from what is where in the beginning.
+    """
+
+    clause: str
+    sentence: str
+    errands: tuple[Errand, ...]
+    goal: goals.Goal
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What is asked for in one mention.
+
+    Attributes:
+        text: As it is spoken of.
+        chosen: What the errands are about.
+        members: What would do.
+        distinct: Whether it has to be different ones.
+    """
+
+    text: str
+    chosen: tuple[str, ...]
+    members: tuple[str, ...]
+    distinct: bool = False
+
+
+class Requests:
+    """Draws requests in one setting.
+
+    Args:
+        rng: Where chance comes from.
+        setting: The room.
+        words: How people speak.
+        kept: Verb to things of which it is not asked for; where `only` is set, nothing but those is.
+        only: See there.
+        absent: Whether things may be asked for that are nowhere.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        setting: Setting,
+        words: Words,
+        kept: Sequence[tuple[str, str]] = (),
+        only: bool = False,
+        absent: bool = True,
+    ) -> None:
+        self._rng, self._setting, self._words = rng, setting, words
+        self._kept, self._only, self._absent = frozenset(kept), only, absent
+
+    def draw(self, taken: Sequence[str] = ()) -> Request | None:
+        """A request that says nothing of the things in `taken`; None where none was found."""
+        for _ in range(40):
+            intent = self._rng.choices(list(_INTENTS), list(_INTENTS.values()))[0]
+            request = self._drawn(intent, frozenset(taken))
+            if request is not None and request.errands:
+                return request
+        return None
+
+    def _drawn(self, intent: str, taken: frozenset[str]) -> Request | None:
+        setting, rng = self._setting, self._rng
+        if intent in _CARRIED or intent == "need":
+            return self._carried(intent, taken)
+        if intent in ("hold", "seek", "lower"):
+            return self._handled(intent, taken)
+        if intent in ("open", "close"):
+            drawers = {drawer.name: drawer.opening for drawer in setting.state.drawers}
+            if DRAWER not in setting.places or (drawers[DRAWER] > 0) == (intent == "open"):
+                return None
+            call = goals.Call("open", (DRAWER,), (), DRAWER)
+            goal = call if intent == "open" else goals.Not(call)
+            return self._said(intent, {}, (Errand(intent, None, DRAWER),), goal)
+        if intent == "clean":
+            spills = [spill.place for spill in setting.state.spills]
+            if not spills or TOOL in taken or not _there(setting, TOOL):
+                return None
+            place = rng.choice(spills)
+            goal = goals.Call("clean", (place,), (), place)
+            return self._said(intent, {"p": self._words.place(place)}, (Errand("wipe", None, place),), goal)
+        if intent == "drive":
+            place = rng.choice([place for place in setting.places if place != setting.state.robot_place])
+            goal = goals.Call("robot_at", (place,), (), place)
+            words = {"p": self._words.place(place)}
+            return self._said(intent, words, (Errand("go to", None, place),), goal)
+        places = [place for place in setting.places if place != setting.state.robot_place]
+        places = rng.sample(places, min(len(places), rng.randint(2, 3)))
+        visited = goals.And(tuple(goals.Call("visited", (place,), (), place) for place in places))
+        words = {"ps": self._words.route([self._words.place(place) for place in places])}
+        return self._said(intent, words, tuple(Errand("go to", None, place) for place in places), visited)
+
+    def _carried(self, intent: str, taken: frozenset[str]) -> Request | None:
+        """Something put somewhere."""
+        setting, rng = self._setting, self._rng
+        verb, place = _CARRIED["bring" if intent == "need" else intent]
+        place = place or rng.choice(setting.surfaces)
+        if place not in setting.places:
+            return None
+        if intent == "need":
+            return self._needed(taken)
+        items = self._items(verb, place, taken)
+        if not items:
+            return None
+        words = {"x": self._words.listed([item.text for item in items]), "p": self._words.place(place)}
+        errands = [
+            Errand(verb, thing, place, tuple(other for other in item.members if other not in item.chosen))
+            for item in items
+            for thing in item.chosen
+        ]
+        parts = [_put(setting, item.members, place, len(item.chosen), item.distinct) for item in items]
+        request = self._said(intent, words, tuple(errands), _all(parts))
+        if len(items) == 1 and len(items[0].chosen) == 1 and rng.random() < 0.06:
+            return self._with_context(intent, items[0], words, request)
+        return request
+
+    def _with_context(self, intent: str, item: _Item, words: dict[str, str], request: Request) -> Request:
+        """The same, said in two sentences: where the thing is, and what is to be done with it."""
+        rests = [thing.place for thing in self._setting.state.named(item.chosen[0]) if thing.place]
+        if not rests or rests[0] not in self._setting.surfaces:
+            return request
+        where = self._words.place(str(rests[0]))
+        clause = self._words.clause(intent, {**words, "x": "it"})
+        text = self._words.context(item.text, where, f"{capital(clause)}.")
+        return Request("", text, request.errands, request.goal)
+
+    def _needed(self, taken: frozenset[str]) -> Request | None:
+        """A need that things would meet."""
+        setting = self._setting
+        can = {need: self._present(members, taken) for need, members in setting.room.needs.items()}
+        needs = [need for need, members in can.items() if self._allowed("bring", members)]
+        if not needs:
+            return None
+        need = self._rng.choice(needs)
+        chosen = self._rng.choice(self._allowed("bring", can[need]))
+        members = tuple(thing for thing in setting.room.needs[need] if thing in setting.things)
+        others = tuple(thing for thing in members if thing != chosen)
+        errand = Errand("bring", chosen, USER, others)
+        return Request("", self._words.need(need), (errand,), _put(setting, members, USER, 1, False))
+
+    def _handled(self, intent: str, taken: frozenset[str]) -> Request | None:
+        """Something lifted, found or put down."""
+        setting, rng = self._setting, self._rng
+        held = setting.state.held
+        if intent == "lower":
+            if held is None:
+                return None
+            thing = setting.state.by_id(held).name
+            if thing in taken or setting.state.robot_place not in (*setting.surfaces, USER):
+                return None
+            goal: goals.Goal = goals.Not(goals.Call("holding", (thing,), (thing,), ""))
+            return self._said(intent, {"x": self._words.thing(thing)}, (Errand("put down", thing),), goal)
+        item = self._item("pick up" if intent == "hold" else "find", taken, several=False)
+        if item is None or any(setting.state.held == thing.id for thing in setting.state.objects):
+            return None
+        others = tuple(other for other in item.members if other not in item.chosen)
+        if intent == "hold":
+            goal = goals.Call("holding", item.members[:1], item.members, "")
+            return self._said(intent, {"x": item.text}, (Errand("pick up", item.chosen[0], None, others),), goal)
+        where = {str(thing.place) for thing in setting.state.objects if thing.name in item.members and thing.place}
+        if setting.state.robot_place in where or not where:
+            return None
+        goal = _any([goals.Call("robot_at", (place,), (), place) for place in sorted(where)])
+        errands = (Errand("find", rng.choice(item.chosen), None, others),)
+        return self._said(intent, {"x": item.text}, errands, goal)
+
+    def _items(self, verb: str, place: str, taken: frozenset[str]) -> list[_Item]:
+        """One to three mentions of things that are not at the place yet."""
+        already = {thing.name for thing in self._setting.state.objects if thing.place == place}
+        found: list[_Item] = []
+        used = set(taken) | already
+        count = self._rng.choices((1, 2, 3), (72, 20, 8))[0]
+        near = count > 1 or verb == "place"
+        for _ in range(count):
+            item = self._item(verb, frozenset(used), several=not found, near=near)
+            if item is None:
+                break
+            found.append(item)
+            used |= {*item.members}
+            if len(item.chosen) > 1:
+                break
+        return found
+
+    def _item(self, verb: str, taken: frozenset[str], several: bool, near: bool = False) -> _Item | None:
+        """A mention: by name, by kind, by a description, or a number of a kind."""
+        setting, rng, words = self._setting, self._rng, self._words
+        room, chance = setting.room, rng.random()
+        if chance < 0.6:
+            things = self._present(setting.things, taken)
+            if self._absent and rng.random() < _ABSENT:
+                things = [thing for thing in setting.things if thing not in taken and not _there(setting, thing)]
+            things = self._allowed(verb, things)
+            if not things:
+                return None
+            held = setting.state.held and setting.state.by_id(setting.state.held).name
+            thing = held if held in things and rng.random() < 0.6 else rng.choice(things)
+            text = words.thing(thing, near)
+            rests = [one.place for one in setting.state.named(thing)]
+            if len(rests) == 1 and rests[0] in setting.surfaces and rng.random() < 0.1:
+                text = words.at(text, words.place(str(rests[0])))
+            return _Item(text, (thing,), (thing,))
+        kinds = {kind: members for kind, (_, members) in room.kinds.items()}
+        pool = room.like if chance < 0.75 else kinds
+        can = {text: self._allowed(verb, self._present(members, taken)) for text, members in pool.items()}
+        can = {text: members for text, members in can.items() if members and not taken & {*pool[text]}}
+        if not can:
+            return None
+        text = rng.choice(list(can))
+        members = tuple(thing for thing in pool[text] if thing in setting.things)
+        if pool is room.like:
+            return _Item(text, (rng.choice(can[text]),), members)
+        if several and len(can[text]) > 1 and verb not in ("pick up", "find") and chance > 0.85:
+            return self._several(text, can[text], members)
+        return _Item(words.any(text, near), (rng.choice(can[text]),), members)
+
+    def _several(self, kind: str, can: list[str], members: tuple[str, ...]) -> _Item:
+        """Two or three of a kind, or all of them."""
+        rng, words = self._rng, self._words
+        plural = self._setting.room.kinds[kind][0]
+        if rng.random() < 0.35 and len(can) <= 3:
+            order = tuple(thing for thing in members if thing in can)
+            return _Item(words.all(kind, plural), order, order, True)
+        count = min(rng.choice((2, 2, 2, 3)), len(can))
+        text, distinct = words.several(_NUMBERS[count], plural)
+        return _Item(text, tuple(rng.sample(can, count)), members, distinct)
+
+    def _present(self, things: Sequence[str], taken: frozenset[str]) -> list[str]:
+        return [
+            thing
+            for thing in things
+            if thing in self._setting.things and thing not in taken and _there(self._setting, thing)
+        ]
+
+    def _allowed(self, verb: str, things: Sequence[str]) -> list[str]:
+        return [thing for thing in things if ((verb, thing) in self._kept) == self._only]
+
+    def _said(self, intent: str, holes: dict[str, str], errands: tuple[Errand, ...], goal: goals.Goal) -> Request:
+        """In a clause or in a sentence."""
+        if self._rng.random() < 0.28:
+            return Request("", self._words.statement(intent, holes), errands, goal)
+        clause = self._words.clause(intent, holes)
+        return Request(clause, self._words.sentence(clause), errands, goal)
+
+
+def _there(setting: Setting, thing: str) -> bool:
+    return bool(setting.state.named(thing))
+
+
+def _put(setting: Setting, members: tuple[str, ...], place: str, number: int, distinct: bool) -> goals.Goal:
+    """So many of these more than now are at the place; with `distinct`, of so many kinds."""
+    call = goals.Call("distinct" if distinct else "count", (members[0], place), members, place)
+    return goals.Comparison((call, call.number(setting.state) + number), (">=",))
+
+
+def _all(parts: list[goals.Goal]) -> goals.Goal:
+    return parts[0] if len(parts) == 1 else goals.And(tuple(parts))
+
+
+def _any(parts: Sequence[goals.Goal]) -> goals.Goal:
+    return parts[0] if len(parts) == 1 else goals.Or(tuple(parts))
+
+
+def as_goal(requests: Sequence[Request]) -> goals.Goal:
+    """That all of them have been done."""
+    return _all([request.goal for request in requests]) if requests else goals.Constant(True)
+
+
+def explicit(skills: Sequence[Skill]) -> list[tuple[str, str | None, str | None]]:
+    """(verb, thing, place) of skills that are told one by one; placing in the drawer is called "store"."""
+    return [
+        ("store" if skill.verb == "place" and skill.place == DRAWER else skill.verb, skill.object, skill.place)
+        for skill in skills
+    ]

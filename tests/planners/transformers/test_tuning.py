@@ -1,0 +1,115 @@
+"""Teaching a tiny model to plan."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from saycan.language import prompt_of
+from saycan.planners.lessons.lesson import lessons
+from saycan.planners.prompt import Prompt
+from saycan.planners.transformers import TransformersModel
+from saycan.step import Step
+from saycan.torchvision import cure_torchvision
+from saycan.training.loop import Recipe, read_curve
+from tests.planners.transformers.tiny_models import save_model
+
+cure_torchvision()  # which peft would trip over
+pytest.importorskip("peft")
+torch = pytest.importorskip("torch")
+tuning = pytest.importorskip("saycan.planners.transformers.tuning")
+
+RECIPE = Recipe(steps=6, batch=4, rate=3e-2, warmup=1, decay=0.0, average=0.5, evaluate=3)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    saved = save_model(tmp_path_factory.mktemp("llama"), "llama")
+    about = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps(about | {"max_position_embeddings": 2048}))
+    return saved
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "HELD", 1)
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> TransformersModel:
+    return TransformersModel(folder, dtype="float32", device="cpu")
+
+
+def test_lessons_side_by_side_are_what_they_are_alone(model: TransformersModel) -> None:
+    samples = tuning.Samples(model._tokens, Prompt.load("adapted"))
+    some = lessons(5, 3)
+    together, alone = samples.of(some), [samples.of([lesson]) for lesson in some]
+    assert len(together.tokens) < sum(len(one.tokens) for one in alone)
+    assert len(together.targets) == sum(len(one.targets) for one in alone)
+
+    def states(one: object) -> np.ndarray:
+        with torch.inference_mode():
+            found = model.network.read_at_once(one.tokens, one.positions, one.visible)  # type: ignore[attr-defined]
+        return found[one.targets - 1].numpy()  # type: ignore[attr-defined,no-any-return]
+
+    np.testing.assert_allclose(states(together), np.concatenate([states(one) for one in alone]), atol=1e-4)
+    words = model._tokens.decode(together.tokens[together.targets].tolist())
+    for lesson in some:
+        for event in lesson.memory:
+            assert not isinstance(event, Step) or event.skill.phrase in words
+    assert "Request" not in words and "It can" not in words
+
+
+def test_the_loss_is_what_say_asks_for(model: TransformersModel) -> None:
+    """Of a lesson of one step it is minus the log-probability of that step as an option."""
+    lesson = next(one for seed in range(60) for one in lessons(seed, 4) if len(one.memory) == 1)
+    prompt = Prompt.load("adapted")
+    sample = tuning.Samples(model._tokens, prompt).of([lesson])
+    with torch.inference_mode():
+        states = model.network.read_at_once(sample.tokens, sample.positions, sample.visible)[sample.targets - 1]
+        loss = tuning.FrozenHead.apply(states, torch.from_numpy(sample.tokens[sample.targets]), model.head.weight)
+    said = model.score(prompt.about(lesson.setting.spoken).render(lesson.instruction), [" done."])
+    assert float(loss) == pytest.approx(-said[0], abs=1e-3)
+
+
+def test_the_gradient_of_the_head_is_that_of_all_logits() -> None:
+    torch.manual_seed(0)
+    states, weight = torch.randn(400, 8, requires_grad=True), torch.randn(30, 8)
+    targets = torch.randint(30, (400,))
+    loss = tuning.FrozenHead.apply(states, targets, weight)
+    wanted = torch.nn.functional.cross_entropy(states @ weight.T, targets, reduction="sum")
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+    torch.testing.assert_close(*torch.autograd.grad(3 * loss, states), *torch.autograd.grad(3 * wanted, states))
+
+
+@pytest.mark.usefixtures("few")
+def test_a_training_that_was_stopped_goes_on_and_what_it_makes_is_loaded(folder: Path, tmp_path: Path) -> None:
+    losses: list[float] = []
+    tuning.tune(folder, tmp_path, RECIPE, rank=2, minutes=0.0, device="cpu")
+    assert [row["step"] for row in read_curve(tmp_path)] == [1]
+    adapter = tuning.tune(
+        folder, tmp_path, RECIPE, rank=2, device="cpu", report=lambda state: losses.append(state.losses["loss"])
+    )
+    rows = read_curve(tmp_path)
+    assert [row["step"] for row in rows] == [1, 3, 6]
+    assert rows[-1]["held a"] < rows[0]["held a"] and rows[-1]["loss"] < rows[0]["loss"]
+    plain, taught = (TransformersModel(folder, dtype="float32", device="cpu", adapter=one) for one in (None, adapter))
+    assert prompt_of(taught) == tuning.PROMPT
+    lesson = lessons(3)[0]
+    prompt = Prompt.of(taught, lesson.setting.spoken).render(lesson.instruction)
+    first = next(event.skill.phrase for event in lesson.memory if isinstance(event, Step))
+    assert taught.score(prompt, [f" {first}."])[0] > plain.score(prompt, [f" {first}."])[0]
+
+
+@pytest.mark.usefixtures("few")
+def test_another_rank_does_not_go_on_in_the_same_folder(folder: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from saycan.errors import BadInputError
+
+    tuning.tune(folder, tmp_path, replace(RECIPE, steps=1), rank=2, device="cpu")
+    with pytest.raises(BadInputError, match="another"):
+        tuning.tune(folder, tmp_path, RECIPE, rank=3, device="cpu")
