@@ -2,6 +2,7 @@
 
     python benchmarks/lessons.py [--llm gemma --llm gemma:none ...] [--sets abc] [--lessons 100] [--failing 0.1]
                                  [--show] [--json FILE]
+    python benchmarks/lessons.py --suite FILE [--sets ab] [--lessons 100]
 
 Three sets (`saycan.planners.lessons.lesson.SETS`): phrasings that were never taught, combinations and things that were
 never taught or that are unknown, and other rooms with other names for things, places and skills. A plan is right when
@@ -9,14 +10,17 @@ the agent ends it with "done" within twice the shortest plan plus 4 steps, the g
 Skills take effect at once, but for some that fail without a reason. Can is privileged here: 0.95 where the symbolic
 precondition holds, else 0.05, times the levels of `saycan.skills.geometric`; what cameras see has no part in it. Every
 model has the same lessons and failures.
+
+With --suite the kitchen's lessons are written as a suite for `saycan eval`: there the learned Can looks at pictures.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -26,20 +30,26 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from saycan import goals
 from saycan.compose import make_language_model, make_robot
+from saycan.errors import SceneError
 from saycan.evaluation.shortest import concerned, shortest_plan
+from saycan.evaluation.suite import Case
 from saycan.language import LanguageModel
 from saycan.observation import Observation
-from saycan.planners.lessons.lesson import SETS, Lesson, validation
+from saycan.planners.lessons.lesson import NEW, SETS, Lesson, validation
 from saycan.planners.prompt import Prompt
 from saycan.planners.saycan import SayCanPlanner
 from saycan.privileged import PrivilegedState
+from saycan.robots.kitchen.scene import parse_scene
 from saycan.skill import DONE, Skill
 from saycan.skills.geometric import LEVEL
 from saycan.statistics import Rate
 from saycan.step import Memory, Outcome, Step
 from saycan.symbolic import effect, precondition
+from saycan.vocabulary import KITCHEN
 
+PREPOSITIONS = {"trash can": "in", "drawer": "in", "operator": "with"}
 POSSIBLE, IMPOSSIBLE = 0.95, 0.05
 NOTHING = make_robot("fake").observe()
 """Nobody looks at it."""
@@ -118,6 +128,62 @@ def _judged(lesson: Lesson, state: PrivilegedState, memory: list[Memory], why: s
     return Attempt(not why, why, steps)
 
 
+def as_case(name: str, lesson: Lesson) -> Case | None:
+    """A lesson of the kitchen as a case of a suite; None where its words cannot say it."""
+    state = lesson.setting.state
+    goal = _goal_text(lesson.goal)
+    if goal is None or any(thing.name in NEW for thing in state.objects):
+        return None
+    held = [thing.name for thing in state.objects if thing.held]
+    start = "with operator" if state.robot_place == "operator" else f"at {state.robot_place}"
+    parts = [
+        f"{thing.name} {PREPOSITIONS.get(str(thing.place), 'on')} {thing.place}"
+        for thing in state.objects
+        if thing.place
+    ]
+    parts += [f"spill on {spill.place}" for spill in state.spills]
+    parts += ["drawer open" for drawer in state.drawers if drawer.opening > 0]
+    if held:
+        start += f" with {held[0]} in hand"
+    case = Case(name, name[0], lesson.instruction, start, ", ".join(parts) or "nothing", goal)
+    try:
+        parse_scene(case.scene)
+    except SceneError:
+        return None
+    return case
+
+
+def _goal_text(goal: goals.Goal) -> str | None:
+    """A goal in the goal language; None where it counts things that are no category."""
+    if isinstance(goal, goals.And | goals.Or):
+        parts = [_goal_text(part) for part in goal.parts]
+        word = " and " if isinstance(goal, goals.And) else " or "
+        return None if None in parts else f"({word.join(map(str, parts))})"
+    if isinstance(goal, goals.Comparison) and isinstance(goal.terms[0], goals.Call):
+        call, least = goal.terms[0], goal.terms[1]
+        for category, members in KITCHEN.categories.items():
+            if {*members} == {*call.objects}:
+                return f"{call.function}({category!r}, {call.place!r}) >= {least}"
+        if len(call.objects) == 1:
+            return f"{call.function}({call.objects[0]!r}, {call.place!r}) >= {least}"
+        at = " or ".join(f"at({thing!r}, {call.place!r})" for thing in call.objects)
+        return f"({at})" if least == 1 else None
+    if isinstance(goal, goals.Call) and goal.function == "holding" and len(goal.objects) > 1:
+        return f"({' or '.join(f'holding({thing!r})' for thing in goal.objects)})"
+    return str(goal).replace('"', "'")
+
+
+def write_suite(path: Path, sets: dict[str, list[Lesson]]) -> int:
+    """Write what can be said as a suite; how many cases that is."""
+    cases = [as_case(f"{letter}{number}", one) for letter, some in sets.items() for number, one in enumerate(some)]
+    rows = [asdict(case) for case in cases if case is not None]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Case)], delimiter="\t")
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)
+
+
 def main() -> None:
     """Attempt them and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -126,6 +192,7 @@ def main() -> None:
     parser.add_argument("--lessons", type=int, default=100, help="of each set")
     parser.add_argument("--failing", type=float, default=0.1, help="how often a skill fails")
     parser.add_argument("--show", action="store_true", help="print the wrong plans")
+    parser.add_argument("--suite", type=Path, help="write the lessons of the kitchen as a suite, and leave")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     console = Console()
@@ -135,6 +202,9 @@ def main() -> None:
     for name in names:
         table.add_column(name, justify="right")
     sets = {letter: list(validation(letter, options.lessons)) for letter in options.sets}
+    if options.suite is not None:
+        console.print(f"{write_suite(options.suite, sets)} cases in {options.suite}", highlight=False)
+        return
     found: dict[tuple[str, str], Rate] = {}
     for name in names:
         model = make_language_model(name)

@@ -19,7 +19,9 @@ from saycan.skills.data.collect import SHARES
 from saycan.skills.data.store import write_shard
 from saycan.skills.kitchen import kitchen_library
 from saycan.skills.sentences import wordings
+from saycan.torchvision import cure_torchvision
 from saycan.training.loop import read_curve
+from tests.planners.transformers.tiny_models import save_model
 from tests.saycan.events import PosingRobot, make_run
 from tests.skills.data.builder import PICK, STIR, TEXT, TRASH, make_episode, make_set, write_by_hand
 
@@ -126,6 +128,24 @@ def test_values_are_trained_by_one_command_under_two_names(tmp_path: Path, monke
     assert more == {"policy": "mine", "method": "mc", "options": {}}
     assert (job.data, job.folder, job.minutes, job.limit) == ([Path("data"), Path("more")], Path("out"), 9.0, 7)
     assert (job.recipe.rate, job.recipe.seed) == (0.5, 3)
+
+
+def test_a_planner_is_taught_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cure_torchvision()  # which peft would trip over
+    pytest.importorskip("peft")
+    from saycan.planners.transformers import tuning
+
+    monkeypatch.setattr(tuning, "HELD", 1)
+    model = save_model(tmp_path / "model", "llama")
+    arguments = ("train", "planner", "--out", str(tmp_path / "out"), "--llm", f"transformers:{model}", "--batch", "4")
+    done = saycan(*arguments, "--steps", "2", "--rank", "2")
+    assert done.exit_code == 0, done.output
+    assert {file.name for file in (tmp_path / "out" / "adapter").iterdir()} >= {
+        "adapter_config.json", "adapter_model.safetensors"
+    }  # fmt: skip
+    assert (tmp_path / "out" / "curve.png").exists() and [row["step"] for row in read_curve(tmp_path / "out")] == [2]
+    refused = saycan(*arguments[:4], "--llm", "openai:x")
+    assert refused.exit_code == 2 and "transformers:PATH" in refused.output
 
 
 @pytest.mark.parametrize(
