@@ -67,8 +67,10 @@ def train_planner(
     *,
     llm: str = "gemma",
     rank: int = 16,
+    start: Path | None = None,
     minutes: float | None = None,
     device: str | None = None,
+    workers: int | None = None,
     report: Callable[[Progress], object] = lambda progress: None,
 ) -> Path:
     """Train an adapter that teaches a language model to plan, and return its folder; see `saycan.planners.lessons`.
@@ -78,8 +80,10 @@ def train_planner(
         recipe: `batch` counts lessons.
         llm: "gemma" or "transformers:PATH".
         rank: Of the adapter's matrices.
+        start: Folder of an adapter to go on from.
         minutes: Stop and save after so long.
         device: "cpu" or "cuda"; None takes CUDA where there is one.
+        workers: Processes; None takes one a core, and one alone on a GPU.
         report: Told how training goes.
 
     Raises BadInputError, MissingPartError.
@@ -91,9 +95,11 @@ def train_planner(
         path = str(probe("gemma"))
     elif kind != "transformers" or not path:
         raise BadInputError(f"what learns to plan is gemma or transformers:PATH, found {llm!r}")
+    from saycan.planners.transformers.pupil import Course
     from saycan.planners.transformers.tuning import tune
 
-    return tune(path, folder, recipe, rank=rank, minutes=minutes, device=device, report=report)
+    course = Course(path, rank, recipe.seed, device, None if start is None else str(start))
+    return tune(course, folder, recipe, minutes=minutes, workers=workers, report=report)
 
 
 def sentences(embedding: str) -> Sentences:

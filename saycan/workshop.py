@@ -189,10 +189,12 @@ def train_planner(
     out: Out,
     llm: Annotated[str, typer.Option(help='What learns: "gemma" or "transformers:PATH".')] = "gemma",
     steps: Steps = 1000,
-    batch: Annotated[int, typer.Option(help="Lessons in a batch.", min=1)] = 16,
+    batch: Annotated[int, typer.Option(help="Lessons in a batch.", min=1)] = 24,
     rate: Rate = 5e-4,
     rank: Annotated[int, typer.Option(help="Of the adapter's matrices.", min=1)] = 16,
+    start: Annotated[Path | None, typer.Option(help="Folder of an adapter to go on from.")] = None,
     minutes: Minutes = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)] = None,
     seed: SeedOfTraining = 0,
     device: Device = None,
     traceback: Traceback = False,
@@ -210,8 +212,9 @@ def train_planner(
         with _bar(screen) as progress:
             bar = progress.add_task("training", total=steps)
             folder = carry_out(
-                out, recipe, llm=llm, rank=rank, minutes=minutes, device=device, report=_teller(progress, bar)
-            )
+                out, recipe, llm=llm, rank=rank, start=start, minutes=minutes, device=device, workers=workers,
+                report=_teller(progress, bar),
+            )  # fmt: skip
         screen.out.print(f"adapter in {folder}; curves in {save_curve(out)}", highlight=False)
 
 

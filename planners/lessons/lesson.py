@@ -25,6 +25,9 @@ from saycan.symbolic import effect, precondition
 FAILING = 0.07
 """How often a step fails and is tried again."""
 
+SLIPPING = 0.04
+"""How often something that cannot be done is tried before a step."""
+
 _MOST_STATES = 30_000  # that are looked at for a plan: what takes more is no instruction of everyday life
 
 KEPT = (
@@ -53,12 +56,14 @@ class Lesson:
         instruction: What is asked for.
         memory: What then happened, in order, ending with "done".
         goal: Whether it has been fulfilled; nothing of the agent's.
+        slips: Places in `memory` of steps that could not be done: they are to be read, not to be learned.
     """
 
     setting: Setting
     instruction: str
     memory: tuple[Memory, ...]
     goal: goals.Goal
+    slips: frozenset[int] = frozenset()
 
 
 def lessons(seed: int, count: int = 1) -> list[Lesson]:
@@ -156,7 +161,8 @@ def _lesson(
     if not wanted:
         return None
     errands = [errand for request in wanted for errand in request.errands]
-    memory = _Course(rng, setting, plain).run(errands)
+    course = _Course(rng, setting, plain)
+    memory = course.run(errands)
     if memory is None:
         return None
     text = _text(rng, words, wanted)
@@ -171,7 +177,7 @@ def _lesson(
         text = text.lower()
     elif not plain and chance < 0.18:
         text = text.rstrip(".!?")
-    return Lesson(setting, text, memory, as_goal(wanted))
+    return Lesson(setting, text, memory, as_goal(wanted), frozenset(course.slips))
 
 
 def _goes_with(request: Request, wanted: list[Request]) -> bool:
@@ -212,6 +218,7 @@ class _Course:
         self._state: PrivilegedState = setting.state
         self._memory: list[Memory] = []
         self._number = 0
+        self.slips: list[int] = []
 
     def run(self, errands: list[Errand]) -> tuple[Memory, ...] | None:
         """Everything, with "done" at the end; None where there is no plan."""
@@ -284,12 +291,19 @@ class _Course:
             case _:
                 call = goals.Call("count", (thing, place), (thing,), place)
                 goal = goals.Comparison((call, call.number(state) + 1), (">=",))
+        find = next((one for one in setting.library if one.verb == "find" and one.object == (thing or None)), None)
+        looks = place != DRAWER and find is not None and precondition(state, find) is None and state.held is None
+        if looks and find is not None:  # seen before it is reached for, also where a drawer has to be opened for it
+            plan = shortest_plan(effect(state, find), goal, setting.library, 4000)
+            return None if plan is None else (find, *plan.skills)
         plan = shortest_plan(state, goal, setting.library, 4000)
         return None if plan is None else plan.skills
 
     def _do(self, skill: Skill) -> bool:
         """Carry out a skill, mostly at once; whether the robot is to go on."""
         words = phrases()["feedback"]
+        if not self._plain and self._rng.random() < SLIPPING:
+            self._slip(skill)
         while not self._plain and self._rng.random() < FAILING:
             self._fail(skill, "failed")
             chance = self._rng.random()
@@ -303,8 +317,22 @@ class _Course:
         self._state = effect(self._state, skill)
         return True
 
+    def _slip(self, skill: Skill) -> None:
+        """Try what cannot be done: to look for what is at hand, to reach for what is not, to place what is not held."""
+        about = [one for one in self._setting.library if one.object == skill.object and one.verb != skill.verb]
+        cannot = [one for one in about if skill.object and precondition(self._state, one)]
+        if cannot:
+            slip = self._rng.choice(cannot)
+            self._number += 1
+            self.slips.append(len(self._memory))
+            why = str(precondition(self._state, slip)).replace(str(slip.object), self._shown(slip.object))
+            self._memory.append(Step(self._number, slip, Outcome.FAILED, why))
+
+    def _shown(self, thing: str | None) -> str:
+        return self._setting.room.shown.get(thing or "", thing or "thing")
+
     def _fail(self, skill: Skill, how: str) -> None:
-        thing = self._setting.room.shown.get(skill.object or "", skill.object or "thing")
+        thing = self._shown(skill.object)
         message = self._rng.choice(phrases()["feedback"][how]).format(x=thing)
         self._number += 1
         self._memory.append(Step(self._number, skill, Outcome.FAILED, message))

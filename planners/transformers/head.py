@@ -8,7 +8,7 @@ is gone through in tiles that stay in the processor's cache, and what leaves a t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from saycan.interruption import check_interruption
@@ -61,9 +61,18 @@ class OutputHead:
             result[start : start + _ROWS] = self._log_normalizers(hidden[start : start + _ROWS])
         return result
 
-    def log_probabilities(self, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        """(N, V) is never made: (N,) float64 log-probabilities of one token (N,) for each hidden state (N, D)."""
-        return self.logits(hidden, tokens) - self.log_normalizers(hidden)
+    def log_probabilities(
+        self, hidden: torch.Tensor, tokens: torch.Tensor, rows: torch.Tensor | Sequence[int] | None = None
+    ) -> torch.Tensor:
+        """(M,) float64 log-probabilities of tokens (M,) after the hidden states (N, D) that `rows` (M,) name.
+
+        Without rows, of one token after each state. None is above zero: in bfloat16 the logit of a token that is
+        as good as certain is rounded otherwise than the sum that it stands in.
+        """
+        normalizers = self.log_normalizers(hidden)
+        if rows is not None:
+            hidden, normalizers = hidden[rows], normalizers[rows]
+        return (self.logits(hidden, tokens) - normalizers).clamp(max=0.0)
 
     def logits(self, hidden: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """(N,) float64, the logit of one token (N,) for each hidden state (N, D)."""

@@ -223,7 +223,7 @@ class TransformersModel:
         hidden = torch.cat(parts)  # (M, D)
         parents = torch.as_tensor(tree.edge_parents, device=hidden.device)
         tokens = torch.as_tensor(tree.edge_tokens, device=hidden.device)
-        edges = self.head.logits(hidden[parents], tokens) - self.head.log_normalizers(hidden)[parents]
+        edges = self.head.log_probabilities(hidden, tokens, parents)
         self.usage += Usage(tokens_in=len(head) - 1 + size, tokens_cached=cached)
         found = edges.cpu().numpy()
         return np.array([found[list(path)].sum() for path in tree.paths])

@@ -65,11 +65,10 @@ def likeliest(network: CausalNetwork, head: OutputHead, tree: PrefixTree, count:
             tree.tokens[nodes], positions[read:], np.concatenate([np.arange(kept), positions]), visible
         )
         read += len(nodes)
-        normalizers = head.log_normalizers(hidden)
         rows = [row for row, node in enumerate(nodes) for _ in edges_of[node]]
         edges = [edge for node in nodes for edge in edges_of[node]]
         chosen = torch.as_tensor(tree.edge_tokens[edges], device=hidden.device)
-        steps = (head.logits(hidden[rows], chosen) - normalizers[rows]).cpu().numpy()
+        steps = head.log_probabilities(hidden, chosen, rows).cpu().numpy()
         for row, edge, step in zip(rows, edges, steps, strict=True):
             score = scores[nodes[row]] + float(step)
             finished += [(score, option) for option in ending[edge]]

@@ -20,7 +20,9 @@ from tests.planners.transformers.tiny_models import save_model
 cure_torchvision()  # which peft would trip over
 pytest.importorskip("peft")
 torch = pytest.importorskip("torch")
+pupils = pytest.importorskip("saycan.planners.transformers.pupil")
 tuning = pytest.importorskip("saycan.planners.transformers.tuning")
+Course, Samples = pupils.Course, pupils.Samples
 
 RECIPE = Recipe(steps=6, batch=4, rate=3e-2, warmup=1, decay=0.0, average=0.5, evaluate=3)
 
@@ -44,7 +46,7 @@ def model(folder: Path) -> TransformersModel:
 
 
 def test_lessons_side_by_side_are_what_they_are_alone(model: TransformersModel) -> None:
-    samples = tuning.Samples(model._tokens, Prompt.load("adapted"))
+    samples = Samples(model._tokens, Prompt.load("adapted"))
     some = lessons(5, 3)
     together, alone = samples.of(some), [samples.of([lesson]) for lesson in some]
     assert len(together.tokens) < sum(len(one.tokens) for one in alone)
@@ -67,10 +69,10 @@ def test_the_loss_is_what_say_asks_for(model: TransformersModel) -> None:
     """Of a lesson of one step it is minus the log-probability of that step as an option."""
     lesson = next(one for seed in range(60) for one in lessons(seed, 4) if len(one.memory) == 1)
     prompt = Prompt.load("adapted")
-    sample = tuning.Samples(model._tokens, prompt).of([lesson])
+    sample = Samples(model._tokens, prompt).of([lesson])
     with torch.inference_mode():
         states = model.network.read_at_once(sample.tokens, sample.positions, sample.visible)[sample.targets - 1]
-        loss = tuning.FrozenHead.apply(states, torch.from_numpy(sample.tokens[sample.targets]), model.head.weight)
+        loss = pupils.FrozenHead.apply(states, torch.from_numpy(sample.tokens[sample.targets]), model.head.weight)
     said = model.score(prompt.about(lesson.setting.spoken).render(lesson.instruction), [" done."])
     assert float(loss) == pytest.approx(-said[0], abs=1e-3)
 
@@ -79,7 +81,7 @@ def test_the_gradient_of_the_head_is_that_of_all_logits() -> None:
     torch.manual_seed(0)
     states, weight = torch.randn(400, 8, requires_grad=True), torch.randn(30, 8)
     targets = torch.randint(30, (400,))
-    loss = tuning.FrozenHead.apply(states, targets, weight)
+    loss = pupils.FrozenHead.apply(states, targets, weight)
     wanted = torch.nn.functional.cross_entropy(states @ weight.T, targets, reduction="sum")
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
     torch.testing.assert_close(*torch.autograd.grad(3 * loss, states), *torch.autograd.grad(3 * wanted, states))
@@ -87,17 +89,14 @@ def test_the_gradient_of_the_head_is_that_of_all_logits() -> None:
 
 @pytest.mark.usefixtures("few")
 def test_a_training_that_was_stopped_goes_on_and_what_it_makes_is_loaded(folder: Path, tmp_path: Path) -> None:
-    losses: list[float] = []
-    tuning.tune(folder, tmp_path, RECIPE, rank=2, minutes=0.0, device="cpu")
+    tuning.tune(Course(str(folder), 2, device="cpu"), tmp_path, RECIPE, minutes=0.0, workers=1)
     assert [row["step"] for row in read_curve(tmp_path)] == [1]
-    adapter = tuning.tune(
-        folder, tmp_path, RECIPE, rank=2, device="cpu", report=lambda state: losses.append(state.losses["loss"])
-    )
+    adapter = tuning.tune(Course(str(folder), 2, device="cpu"), tmp_path, RECIPE, workers=1)
     rows = read_curve(tmp_path)
     assert [row["step"] for row in rows] == [1, 3, 6]
     assert rows[-1]["held a"] < rows[0]["held a"] and rows[-1]["loss"] < rows[0]["loss"]
     plain, taught = (TransformersModel(folder, dtype="float32", device="cpu", adapter=one) for one in (None, adapter))
-    assert prompt_of(taught) == tuning.PROMPT
+    assert prompt_of(taught) == pupils.PROMPT
     lesson = lessons(3)[0]
     prompt = Prompt.of(taught, lesson.setting.spoken).render(lesson.instruction)
     first = next(event.skill.phrase for event in lesson.memory if isinstance(event, Step))
@@ -110,6 +109,28 @@ def test_another_rank_does_not_go_on_in_the_same_folder(folder: Path, tmp_path: 
 
     from saycan.errors import BadInputError
 
-    tuning.tune(folder, tmp_path, replace(RECIPE, steps=1), rank=2, device="cpu")
+    tuning.tune(Course(str(folder), 2), tmp_path, replace(RECIPE, steps=1), workers=1)
     with pytest.raises(BadInputError, match="another"):
-        tuning.tune(folder, tmp_path, RECIPE, rank=3, device="cpu")
+        tuning.tune(Course(str(folder), 3), tmp_path, RECIPE, workers=1)
+
+
+@pytest.mark.usefixtures("few")
+def test_helpers_find_the_same_gradient_and_a_start_is_gone_on_from(folder: Path, tmp_path: Path) -> None:
+    adapter = tuning.tune(Course(str(folder), 2, device="cpu"), tmp_path, RECIPE, workers=1)
+    course = Course(str(folder), 2, device="cpu", start=str(adapter))
+    pupil = pupils.Pupil(course)
+    assert pupil.adapter.flat().abs().max() < 3 and pupil.adapter.flat().abs().sum() > 0
+    helpers = pupils.Helpers(course, 1)
+    try:
+        total, count, slope = helpers.study(pupil, [1, 2, 3])
+    finally:
+        helpers.close()
+    alone = pupil.study([1, 2, 3])
+    assert count == alone[1] and total == pytest.approx(alone[0], rel=1e-4)
+    torch.testing.assert_close(slope, alone[2], rtol=1e-2, atol=1e-3)
+    from saycan.errors import BadInputError, MissingPartError
+
+    with pytest.raises(BadInputError, match="rank"):
+        pupils.Pupil(Course(str(folder), 3, device="cpu", start=str(adapter)))
+    with pytest.raises(MissingPartError, match="start from"):
+        pupils.Pupil(Course(str(folder), 2, start=str(tmp_path / "nowhere")))
