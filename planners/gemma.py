@@ -49,7 +49,7 @@ def load(
     *,
     dtype: str = "auto",
     device: str | None = None,
-    adapter: str | Path | None = None,
+    adapter: str | Path | None = ADAPTER,
     progress: bool = True,
 ) -> TransformersModel:
     """The model, ready to score. The first call unpacks it into the cache, which takes about half a minute.
