@@ -7,9 +7,9 @@
 Three sets (`saycan.planners.lessons.lesson.SETS`): phrasings that were never taught, combinations and things that were
 never taught or that are unknown, and other rooms with other names for things, places and skills. A plan is right when
 the agent ends it with "done" within twice the shortest plan plus 4 steps, the goal holds, and nothing else was moved.
-Skills take effect at once, but for some that fail without a reason. Can is privileged here: 0.95 where the symbolic
-precondition holds, else 0.05, times the levels of `saycan.skills.geometric`; what cameras see has no part in it. Every
-model has the same lessons and failures.
+Skills take effect at once, but for some that fail without a reason, which do not count against it. Can is privileged
+here: 0.95 where the symbolic precondition holds, else 0.05, times the levels of `saycan.skills.geometric`; what cameras
+see has no part in it. Every model has the same lessons and failures.
 
 With --suite the kitchen's lessons are written as a suite for `saycan eval`: there the learned Can looks at pictures.
 """
@@ -33,7 +33,8 @@ from rich.table import Table
 from saycan import goals
 from saycan.compose import make_language_model, make_robot
 from saycan.errors import SceneError
-from saycan.evaluation.shortest import concerned, shortest_plan
+from saycan.evaluation.judge import SLACK, moved
+from saycan.evaluation.shortest import shortest_plan
 from saycan.evaluation.suite import Case
 from saycan.language import LanguageModel
 from saycan.observation import Observation
@@ -91,7 +92,7 @@ def attempt(model: LanguageModel, lesson: Lesson, failing: float, seed: int) -> 
     assert best is not None
     memory: list[Memory] = []
     failures = 0
-    while len(memory) < 2 * len(best) + 4 + failures:
+    while len(memory) < 2 * len(best) + SLACK + failures:
         decision = planner.decide(lesson.instruction, memory, NOTHING)
         skill = decision.skills[decision.chosen] if decision.chosen is not None else DONE
         if skill.verb == DONE.verb:
@@ -114,17 +115,12 @@ def _judged(lesson: Lesson, state: PrivilegedState, memory: list[Memory], why: s
         for event in memory
         if isinstance(event, Step)
     )
-    before = {thing.id: thing.place for thing in lesson.setting.state.objects}
-    named = concerned(lesson.goal)
-    moved = [
-        thing.name
-        for thing in state.objects
-        if thing.name not in named and thing.place != before[thing.id] and before[thing.id] is not None
-    ]
+    before = lesson.setting.state
+    disturbed = [id for id in moved(before, state, lesson.goal) if id != before.held]  # which has to go somewhere
     if not why and not lesson.goal.holds(state):
         why = "goal missed"
-    if not why and moved:
-        why = f"moved {', '.join(moved)}"
+    if not why and disturbed:
+        why = f"moved {', '.join(disturbed)}"
     return Attempt(not why, why, steps)
 
 

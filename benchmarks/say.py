@@ -1,6 +1,7 @@
 """How fast the default language model scores a library of skills, and that it does so exactly.
 
-    python benchmarks/say.py [--llm gemma] [--sizes 75 151 551] [--sample 12 | --whole] [--dtype auto] [--json FILE]
+    python benchmarks/say.py [--llm gemma:none] [--sizes 75 151 551] [--sample 12 | --whole] [--dtype auto]
+                             [--json FILE]
 
 Four ways to the same numbers, one model, one dtype, one run:
 
@@ -246,7 +247,7 @@ def later_tokens(model: TransformersModel, prompt: str, texts: list[str]) -> int
 def main() -> None:
     """Measure each size of library."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--llm", default="gemma", help="gemma, or transformers:PATH")
+    parser.add_argument("--llm", default="gemma:none", help="gemma, or transformers:PATH")
     parser.add_argument("--sizes", type=int, nargs="+", default=[75, 151, 551], help="phrases in the library")
     parser.add_argument("--sample", type=int, default=12, help="options timed in the two slowest ways")
     parser.add_argument("--whole", action="store_true", help="time every option in every way")

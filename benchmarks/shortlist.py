@@ -1,6 +1,6 @@
 """What is lost, and what is won, by narrowing 10,004 skills to a few before they are scored.
 
-    python benchmarks/shortlist.py [--llm gemma] [--points 24] [--whole 2] [--quick] [--queries] [--json FILE]
+    python benchmarks/shortlist.py [--llm gemma:none] [--points 24] [--whole 2] [--quick] [--queries] [--json FILE]
 
 A decision point is an instruction, the steps done so far and the values in that world: the first decision of every task
 of plans.toml, and each decision along the plans of scoring.toml and house.toml, all in the big house of house.py. Three
@@ -292,7 +292,7 @@ def show_times(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--llm", default="gemma", help="name of the language model")
+    parser.add_argument("--llm", default="gemma:none", help="name of the language model")
     parser.add_argument("--points", type=int, default=24, help="points at which say is asked; 0 for none")
     parser.add_argument("--whole", type=int, default=2, help="of these, points that are scored whole as well")
     parser.add_argument("--quick", action="store_true", help="4 points, none whole, and 20 for the next step")

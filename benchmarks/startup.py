@@ -67,9 +67,10 @@ def time_first_score(llm: str) -> tuple[float, float]:
 from saycan.compose import make_language_model
 from saycan.planners.prompt import Prompt
 from saycan.skills.kitchen import kitchen_library
-prompt = Prompt.load()
+model = make_language_model({llm!r})
+prompt = Prompt.of(model, kitchen_library())
 texts, _ = prompt.options(kitchen_library())
-assert len(make_language_model({llm!r}).score(prompt.render({INSTRUCTION!r}), texts)) == len(texts)
+assert len(model.score(prompt.render({INSTRUCTION!r}), texts)) == len(texts)
 """
     began = perf_counter()
     process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.DEVNULL)

@@ -67,7 +67,8 @@ class Prompt:
         try:
             data = tomllib.loads(source.read_text(encoding="utf-8"))
         except OSError as error:
-            known = sorted(entry.name[:-5] for entry in files("saycan.prompts").iterdir() if entry.name[-5:] == ".toml")
+            words = (entry for entry in files("saycan.prompts").iterdir() if entry.name.endswith(".toml"))
+            known = sorted(entry.name[:-5] for entry in words if "\nheader =" in entry.read_text(encoding="utf-8"))
             raise BadInputError(f"no prompt {str(name)!r}: it is neither a file nor one of {known}") from error
         except tomllib.TOMLDecodeError as error:
             raise BadInputError(f"prompt file {str(name)!r} is not TOML: {error}") from error

@@ -10,10 +10,16 @@ that the contracts need. Torch, transformers and MuJoCo are imported by the leaf
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saycan._version import __version__ as __version__
+
+# OpenMP's threads wait for each other by spinning. Beside any other busy process they spin in each other's way: a
+# decision of 0.6 s then took 25, and takes 2.4 when they spin briefly, which costs nothing on a quiet machine. It is
+# read when torch is first loaded, by whichever part that is; whoever has set it knows better.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # The leaves (skills, planners, robots, prompts) are top-level folders on disk and sub-packages in Python. An installed
 # package finds them through setuptools' package-dir; a bare checkout finds them here.

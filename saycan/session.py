@@ -105,7 +105,7 @@ def opened(setup: Setup, console: Console) -> Iterator[Agent]:
 
 def load_planner(agent: Agent, setup: Setup, console: Console) -> None:
     """Load the language model while somebody watches. Raises SayCanError."""
-    if setup.llm == "gemma" and compose.probe("gemma") is None:
+    if setup.llm.partition(":")[0] == "gemma" and compose.probe("gemma") is None:
         _ = agent.planner  # unpacked at its first use, with a progress bar of its own
         return
     with console.status("loading the language model", spinner="dots"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -50,6 +51,16 @@ def test_the_packages_list_is_what_lies_on_disk() -> None:
 def test_every_folder_with_a_module_is_a_package() -> None:
     for name, file in module_names().items():
         assert (file.parent / "__init__.py").is_file(), f"{name}: {file.parent} needs an __init__.py"
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "10000"), ("7", "7")])
+def test_threads_are_told_to_spin_briefly_before_torch_is_there(own: str | None, expected: str) -> None:
+    told = (
+        {**os.environ, "GOMP_SPINCOUNT": own} if own else {n: v for n, v in os.environ.items() if n != "GOMP_SPINCOUNT"}
+    )
+    code = "import os, sys, saycan; assert 'torch' not in sys.modules; print(os.environ['GOMP_SPINCOUNT'])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=told, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected
 
 
 @pytest.fixture(scope="module")

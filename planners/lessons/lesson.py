@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from saycan import goals
+from saycan.errors import BadInputError
 from saycan.evaluation.shortest import shortest_plan
-from saycan.planners.lessons.request import Errand, Request, Requests, as_goal, explicit
+from saycan.planners.lessons.request import Errand, Request, Requests, as_goal
 from saycan.planners.lessons.room import BIN, DRAWER, USER, Room, Style, rooms, styles
 from saycan.planners.lessons.setting import Setting, draw_setting
 from saycan.planners.lessons.words import Words, capital, phrases
@@ -83,8 +84,9 @@ def lessons(seed: int, count: int = 1) -> list[Lesson]:
 
 
 def validation(name: str, count: int) -> Iterator[Lesson]:
-    """Lessons of a validation set, whose goals can all be reached. Raises KeyError for a name that SETS lacks."""
-    SETS[name]
+    """Lessons of a validation set, whose goals can all be reached. Raises BadInputError for a name that SETS lacks."""
+    if name not in SETS:
+        raise BadInputError(f"no validation set {name!r}; valid: {', '.join(SETS)}")
     seed = 0
     while count:
         rng = random.Random(f"validation {name} {seed}")
@@ -169,7 +171,7 @@ def _lesson(
     skills = [event.skill for event in memory if isinstance(event, Step) and event.skill.verb != DONE.verb]
     if rng.random() < 0.06 and 1 < len(skills) < 9 and all(isinstance(e, Step) for e in memory):
         succeeded = [e.skill for e in memory if isinstance(e, Step) and e.outcome is Outcome.SUCCEEDED]
-        text = words.sentence(words.explicit(explicit([skill for skill in succeeded if skill.verb != DONE.verb])))
+        text = words.sentence(words.explicit([skill for skill in succeeded if skill.verb != DONE.verb]))
     chance = rng.random()
     if not plain and chance < 0.06:
         text = words.mistyped(text)

@@ -10,7 +10,6 @@ from saycan import goals
 from saycan.planners.lessons.room import BIN, DRAWER, TOOL, USER
 from saycan.planners.lessons.setting import Setting
 from saycan.planners.lessons.words import Words, capital
-from saycan.skill import Skill
 
 _INTENTS = {
     "bring": 20, "discard": 14, "move": 22, "store": 6, "hold": 6, "seek": 4, "lower": 5, "drive": 6, "tour": 2,
@@ -149,11 +148,7 @@ class Requests:
         if not items:
             return None
         words = {"x": self._words.listed([item.text for item in items]), "p": self._words.place(place)}
-        errands = [
-            Errand(verb, thing, place, tuple(other for other in item.members if other not in item.chosen))
-            for item in items
-            for thing in item.chosen
-        ]
+        errands = [Errand(verb, thing, place, self._instead(verb, item)) for item in items for thing in item.chosen]
         parts = [_put(setting, item.members, place, len(item.chosen), item.distinct) for item in items]
         request = self._said(intent, words, tuple(errands), _all(parts))
         if len(items) == 1 and len(items[0].chosen) == 1 and rng.random() < 0.06:
@@ -180,7 +175,7 @@ class Requests:
         need = self._rng.choice(needs)
         chosen = self._rng.choice(self._allowed("bring", can[need]))
         members = tuple(thing for thing in setting.room.needs[need] if thing in setting.things)
-        others = tuple(thing for thing in members if thing != chosen)
+        others = tuple(thing for thing in self._allowed("bring", members) if thing != chosen)
         errand = Errand("bring", chosen, USER, others)
         return Request("", self._words.need(need), (errand,), _put(setting, members, USER, 1, False))
 
@@ -199,7 +194,7 @@ class Requests:
         item = self._item("pick up" if intent == "hold" else "find", taken, several=False)
         if item is None or any(setting.state.held == thing.id for thing in setting.state.objects):
             return None
-        others = tuple(other for other in item.members if other not in item.chosen)
+        others = self._instead("pick up" if intent == "hold" else "find", item)
         if intent == "hold":
             goal = goals.Call("holding", item.members[:1], item.members, "")
             return self._said(intent, {"x": item.text}, (Errand("pick up", item.chosen[0], None, others),), goal)
@@ -270,6 +265,10 @@ class Requests:
         text, distinct = words.several(_NUMBERS[count], plural)
         return _Item(text, tuple(rng.sample(can, count)), members, distinct)
 
+    def _instead(self, verb: str, item: _Item) -> tuple[str, ...]:
+        """What else would do, of what may be asked for."""
+        return tuple(other for other in self._allowed(verb, item.members) if other not in item.chosen)
+
     def _present(self, things: Sequence[str], taken: frozenset[str]) -> list[str]:
         return [
             thing
@@ -309,11 +308,3 @@ def _any(parts: Sequence[goals.Goal]) -> goals.Goal:
 def as_goal(requests: Sequence[Request]) -> goals.Goal:
     """That all of them have been done."""
     return _all([request.goal for request in requests]) if requests else goals.Constant(True)
-
-
-def explicit(skills: Sequence[Skill]) -> list[tuple[str, str | None, str | None]]:
-    """(verb, thing, place) of skills that are told one by one; placing in the drawer is called "store"."""
-    return [
-        ("store" if skill.verb == "place" and skill.place == DRAWER else skill.verb, skill.object, skill.place)
-        for skill in skills
-    ]

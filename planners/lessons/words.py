@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from saycan.planners.lessons.room import BIN, DRAWER, TOOL, USER, Room
+from saycan.skill import Skill
 
 
 @cache
@@ -67,14 +68,16 @@ class Words:
         remedy = self._filled(self._rng.choice(frames["remedy"]), {})
         return capital(self._rng.choice(frames["need"]).format(s=need, c=remedy))
 
-    def explicit(self, steps: Sequence[tuple[str, str | None, str | None]]) -> str:
+    def explicit(self, skills: Sequence[Skill]) -> str:
         """Steps told one by one; some of the searching is left out."""
         texts: list[str] = []
         spoken: str | None = None
         brief = self._rng.random() < 0.5
-        for verb, thing, place in steps:
-            if verb == "find" and brief:
+        for skill in skills:
+            if skill.verb == "find" and brief:
                 continue
+            thing, place = skill.object, skill.place
+            verb = "store" if skill.verb == "place" and place == DRAWER else skill.verb
             said = "" if thing is None else "it" if thing == spoken else self.thing(thing, place is not None)
             holes = {"x": said, "p": "" if place is None else self.place(place)}
             texts.append(self._filled(self._rng.choice(phrases()["explicit"][verb]), holes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,6 @@ def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Tokens,
         MissingPartError: No such folder, or no such model in the local cache.
         LanguageModelError: The files are there but cannot be loaded.
     """
-    # OpenMP's threads wait for each other by spinning. Beside any other busy process they spin in each other's way:
-    # a decision of 1.3 s then took 20. Spinning briefly costs nothing on a quiet machine and 4.2 s on a busy one.
-    # It is read when torch is first loaded; whoever has set it knows better.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     cure_torchvision()
     import torch
     import transformers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,6 +87,7 @@ class CausalNetwork:
         positions: NDArray[np.int64],
         key_positions: NDArray[np.int64],
         visible: NDArray[np.bool_],
+        keep: bool = True,
     ) -> torch.Tensor:
         """(Q, D) last hidden states of some tokens, whose keys and values are appended to the cache.
 
@@ -94,32 +96,8 @@ class CausalNetwork:
             positions: (Q,) their positions in the text.
             key_positions: (K,) positions of everything in the cache and of the tokens themselves.
             visible: (Q, K) which keys each token may look at.
+            keep: False leaves the cache out altogether, and lets gradients through; then K = Q.
         """
-        self.fed += len(tokens)
-        with in_blocks(visible):
-            return self._run(
-                tokens, positions, key_positions, visible, use_cache=True, **{self._cache_argument: self._cache}
-            )
-
-    def read_at_once(
-        self, tokens: NDArray[np.int64], positions: NDArray[np.int64], visible: NDArray[np.bool_]
-    ) -> torch.Tensor:
-        """(Q, D) last hidden states of a text, without the cache; gradients go through it.
-
-        Args:
-            tokens, positions: (Q,)
-            visible: (Q, Q) which tokens each may look at.
-        """
-        return self._run(tokens, positions, positions, visible, use_cache=False)
-
-    def _run(
-        self,
-        tokens: Sequence[int] | NDArray[np.int64],
-        positions: NDArray[np.int64],
-        key_positions: NDArray[np.int64],
-        visible: NDArray[np.bool_],
-        **cache: Any,
-    ) -> torch.Tensor:
         import torch
 
         full = near = self._bias(visible)
@@ -130,12 +108,16 @@ class CausalNetwork:
             mask = {"full_attention": full, "sliding_attention": near}
         elif self._window and not self._kinds:
             mask = near
-        output = self.body(
-            input_ids=torch.as_tensor(np.asarray(tokens, np.int64), device=self._device)[None],
-            position_ids=torch.as_tensor(positions, device=self._device)[None],
-            attention_mask=mask,
-            **cache,
-        )
+        ids = torch.as_tensor(np.asarray(tokens, np.int64), device=self._device)[None]
+        self.fed += ids.shape[1]
+        cache = {"use_cache": True, self._cache_argument: self._cache} if keep else {"use_cache": False}
+        with in_blocks(visible) if keep else nullcontext():
+            output = self.body(
+                input_ids=ids,
+                position_ids=torch.as_tensor(positions, device=self._device)[None],
+                attention_mask=mask,
+                **cache,
+            )
         return output.last_hidden_state[0]  # type: ignore[no-any-return]
 
     def drop(self, count: int) -> None:

@@ -98,7 +98,9 @@ class Pupil:
     def loss(self, sample: Sample) -> Tensor:
         """Sum of -log p over a sample's targets."""
         with self._coarse():
-            states = self._network.read_at_once(sample.tokens, sample.positions, sample.visible)[sample.targets - 1]
+            states = self._network.feed(sample.tokens, sample.positions, sample.positions, sample.visible, keep=False)[
+                sample.targets - 1
+            ]
         wanted = torch.from_numpy(sample.tokens[sample.targets]).to(self.device)
         total: Tensor = FrozenHead.apply(states, wanted, self._head)  # type: ignore[no-untyped-call]
         return total

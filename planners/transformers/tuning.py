@@ -1,8 +1,8 @@
 """Teaching a language model to plan: a low-rank adapter (LoRA) trained on lessons (`saycan.planners.lessons`).
 
 The loss is that of the words of the steps, which are what Say asks for; what was asked and what went wrong is read, not
-learned. Lessons follow from their numbers, each is used once, and the loop is the one that all networks share
-(`saycan.training.loop`), so a training that was stopped goes on where it was.
+learned. Lessons follow from their numbers, which are drawn from a million, and the loop is the one that all networks
+share (`saycan.training.loop`), so a training that was stopped goes on where it was.
 """
 
 from __future__ import annotations

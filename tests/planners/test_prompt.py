@@ -119,7 +119,7 @@ def test_a_prompt_file_that_is_wrong_says_so(tmp_path: Path, change: tuple[str, 
 
 
 def test_an_unknown_prompt_names_the_packaged_ones() -> None:
-    with pytest.raises(BadInputError, match="kitchen"):
+    with pytest.raises(BadInputError, match=r"\['adapted', 'kitchen'\]"):
         Prompt.load("no such prompt")
 
 

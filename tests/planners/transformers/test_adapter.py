@@ -28,7 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def peft_of(folder: Path, **options: Any) -> Any:
     """The model with a random adapter, as peft makes it."""
     cure_torchvision()
-    peft, torch, transformers = (pytest.importorskip(name) for name in ("peft", "torch", "transformers"))
+    peft = pytest.importorskip("peft")
+    import torch
+    import transformers
+
     torch.manual_seed(3)
     config = peft.LoraConfig(r=4, lora_alpha=6, target_modules="all-linear", init_lora_weights=False, **options)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)

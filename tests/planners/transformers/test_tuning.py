@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from saycan.language import prompt_of
 from saycan.planners.lessons.lesson import lessons
 from saycan.planners.prompt import Prompt
-from saycan.planners.transformers import TransformersModel
+from saycan.planners.transformers import TransformersModel, tuning
+from saycan.planners.transformers import pupil as pupils
+from saycan.planners.transformers.pupil import Course
+from saycan.planners.transformers.samples import Samples
 from saycan.step import Step
 from saycan.torchvision import cure_torchvision
 from saycan.training.loop import Recipe, read_curve
@@ -19,10 +23,6 @@ from tests.planners.transformers.tiny_models import save_model
 
 cure_torchvision()  # which peft would trip over
 pytest.importorskip("peft")
-torch = pytest.importorskip("torch")
-pupils = pytest.importorskip("saycan.planners.transformers.pupil")
-tuning = pytest.importorskip("saycan.planners.transformers.tuning")
-Course, Samples = pupils.Course, pupils.Samples
 
 RECIPE = Recipe(steps=6, batch=4, rate=3e-2, warmup=1, decay=0.0, average=0.5, evaluate=3)
 
@@ -54,7 +54,7 @@ def test_lessons_side_by_side_are_what_they_are_alone(model: TransformersModel) 
 
     def states(one: object) -> np.ndarray:
         with torch.inference_mode():
-            found = model.network.read_at_once(one.tokens, one.positions, one.visible)  # type: ignore[attr-defined]
+            found = model.network.feed(one.tokens, one.positions, one.positions, one.visible, keep=False)  # type: ignore[attr-defined]
         return found[one.targets - 1].numpy()  # type: ignore[attr-defined,no-any-return]
 
     np.testing.assert_allclose(states(together), np.concatenate([states(one) for one in alone]), atol=1e-4)
@@ -71,7 +71,8 @@ def test_the_loss_is_what_say_asks_for(model: TransformersModel) -> None:
     prompt = Prompt.load("adapted")
     sample = Samples(model._tokens, prompt).of([lesson])
     with torch.inference_mode():
-        states = model.network.read_at_once(sample.tokens, sample.positions, sample.visible)[sample.targets - 1]
+        fed = (sample.tokens, sample.positions, sample.positions, sample.visible)
+        states = model.network.feed(*fed, keep=False)[sample.targets - 1]
         loss = pupils.FrozenHead.apply(states, torch.from_numpy(sample.tokens[sample.targets]), model.head.weight)
     said = model.score(prompt.about(lesson.setting.spoken).render(lesson.instruction), [" done."])
     assert float(loss) == pytest.approx(-said[0], abs=1e-3)
