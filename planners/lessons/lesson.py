@@ -15,7 +15,7 @@ from saycan import goals
 from saycan.errors import BadInputError
 from saycan.evaluation.shortest import shortest_plan
 from saycan.planners.lessons.request import Errand, Request, Requests, as_goal
-from saycan.planners.lessons.room import BIN, DRAWER, USER, Room, Style, rooms, styles
+from saycan.planners.lessons.room import BIN, DRAWER, USER, Room, Style, mixed, rooms, styles
 from saycan.planners.lessons.setting import Setting, draw_setting
 from saycan.planners.lessons.words import Words, capital, phrases
 from saycan.privileged import PrivilegedState
@@ -72,8 +72,8 @@ def lessons(seed: int, count: int = 1) -> list[Lesson]:
     rng = random.Random(f"lessons {seed}")
     room = _trained(rng)
     kitchen = room is rooms()[0]
-    style = styles()[0] if kitchen and rng.random() < 0.7 else rng.choice(_styles(False))
-    setting = draw_setting(rng, room, style, whole=rng.random() < 0.25)
+    style = styles()[0] if kitchen and rng.random() < 0.7 else mixed(rng)
+    setting = draw_setting(rng, room, style, whole=rng.random() < (0.4 if kitchen else 0.25))
     found: list[Lesson] = []
     while len(found) < count:
         setting, words = setting.again(rng), Words(rng, room)
@@ -110,7 +110,8 @@ def _validation(rng: random.Random, name: str) -> Lesson | None:
         return _lesson(rng, setting, words, Requests(rng, setting, words, absent=False), plain=True)
     if name == "c":
         room = rng.choice([room for room in rooms() if room.trying])
-        setting = draw_setting(rng, room, rng.choice(_styles(True) + _styles(False)), whole=rng.random() < 0.5)
+        style = _untaught() if rng.random() < 0.5 else mixed(rng)
+        setting = draw_setting(rng, room, style, whole=rng.random() < 0.5)
         words = Words(rng, room, unseen=rng.random() < 0.5)
         return _lesson(rng, setting, words, Requests(rng, setting, words, absent=False), plain=True)
     chance = rng.random()
@@ -132,11 +133,14 @@ def _validation(rng: random.Random, name: str) -> Lesson | None:
 
 def _trained(rng: random.Random) -> Room:
     kitchen, *others = (room for room in rooms() if not room.trying)
-    return kitchen if rng.random() < 0.5 else rng.choice(others)
+    if rng.random() < 0.45:
+        return kitchen
+    room = rng.choice(others)
+    return (room.furnished(rng.choice(others)) if rng.random() < 0.5 else None) or room
 
 
-def _styles(trying: bool) -> list[Style]:
-    return [style for style in styles() if style.trying == trying]
+def _untaught() -> Style:
+    return next(style for style in styles() if style.trying)
 
 
 def _lesson(
@@ -146,7 +150,7 @@ def _lesson(
     chance = rng.random()
     if chance < 0.03:
         return Lesson(setting, words.nothing(), (_step(1, DONE),), goals.Constant(True))
-    if chance < 0.06 and not plain:
+    if chance < 0.09 and not plain:
         return _unknown(rng, setting, words)
     wanted: list[Request] = []
     for _ in range(rng.choices((1, 2, 3), (68, 25, 7))[0]):
@@ -179,6 +183,8 @@ def _lesson(
         text = text.lower()
     elif not plain and chance < 0.18:
         text = text.rstrip(".!?")
+    elif not plain and chance < 0.24:
+        text = words.aside(text)
     return Lesson(setting, text, memory, as_goal(wanted), frozenset(course.slips))
 
 
@@ -202,12 +208,12 @@ def _text(rng: random.Random, words: Words, wanted: list[Request]) -> str:
 def _unknown(rng: random.Random, setting: Setting, words: Words) -> Lesson:
     """Something is asked for that the robot has no skill for."""
     place = rng.choice(setting.surfaces)
-    holes = {"x": f"the {words.unknown()}", "p": words.place(place)}
     intents = ["hold", "move", "seek"]
     intents += [
         intent for intent, where in (("bring", USER), ("discard", BIN), ("store", DRAWER)) if where in setting.places
     ]
     intent = rng.choice(intents)
+    holes = {"x": words.unknown(near=intent in ("move", "store")), "p": words.place(place)}
     text = words.sentence(words.clause(intent, holes)) if rng.random() < 0.7 else words.statement(intent, holes)
     return Lesson(setting, capital(text), (_step(1, DONE),), goals.Constant(True))
 
@@ -240,6 +246,8 @@ class _Course:
             if plan is None:
                 return None
             for place, skill in enumerate(plan):
+                if skill.verb == "open" and errand.verb != "open":
+                    self._reach(here)
                 if not self._do(skill):
                     return self._ended()
                 if (
@@ -319,6 +327,24 @@ class _Course:
         self._state = effect(self._state, skill)
         return True
 
+    def _reach(self, errand: Errand) -> None:
+        """Reach into a closed drawer, mostly: that it is closed nobody has told."""
+        verbs = ("pick up",) if self._state.held is None and errand.place != DRAWER else ("place", "pick up")
+        into = [
+            skill
+            for skill in self._setting.library
+            if skill.object == errand.thing
+            and skill.verb in verbs
+            and precondition(self._state, skill) == f"the {DRAWER} is closed"
+        ]
+        for skill in into[:1]:
+            for _ in range(self._rng.choice((0, 0, 1, 1, 2)) if not self._plain else 0):
+                if self._rng.random() < 0.5:
+                    self._fail(skill, "failed")
+                else:
+                    self._fail(skill, "closed")
+                self.slips.append(len(self._memory) - 1)
+
     def _slip(self, skill: Skill) -> None:
         """Try what cannot be done: to look for what is at hand, to reach for what is not, to place what is not held."""
         about = [one for one in self._setting.library if one.object == skill.object and one.verb != skill.verb]
@@ -327,7 +353,9 @@ class _Course:
             slip = self._rng.choice(cannot)
             self._number += 1
             self.slips.append(len(self._memory))
-            why = str(precondition(self._state, slip)).replace(str(slip.object), self._shown(slip.object))
+            why = str(precondition(self._state, slip))
+            for name in (str(slip.object), DRAWER):
+                why = why.replace(name, self._shown(name))
             self._memory.append(Step(self._number, slip, Outcome.FAILED, why))
 
     def _shown(self, thing: str | None) -> str:
@@ -335,7 +363,7 @@ class _Course:
 
     def _fail(self, skill: Skill, how: str) -> None:
         thing = self._shown(skill.object)
-        message = self._rng.choice(phrases()["feedback"][how]).format(x=thing)
+        message = self._rng.choice(phrases()["feedback"][how]).format(x=thing, d=self._shown(DRAWER))
         self._number += 1
         self._memory.append(Step(self._number, skill, Outcome.FAILED, message))
 

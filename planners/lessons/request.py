@@ -151,18 +151,19 @@ class Requests:
         errands = [Errand(verb, thing, place, self._instead(verb, item)) for item in items for thing in item.chosen]
         parts = [_put(setting, item.members, place, len(item.chosen), item.distinct) for item in items]
         request = self._said(intent, words, tuple(errands), _all(parts))
-        if len(items) == 1 and len(items[0].chosen) == 1 and rng.random() < 0.06:
-            return self._with_context(intent, items[0], words, request)
-        return request
+        return self._with_context(intent, items, words, request) if rng.random() < 0.1 else request
 
-    def _with_context(self, intent: str, item: _Item, words: dict[str, str], request: Request) -> Request:
-        """The same, said in two sentences: where the thing is, and what is to be done with it."""
-        rests = [thing.place for thing in self._setting.state.named(item.chosen[0]) if thing.place]
-        if not rests or rests[0] not in self._setting.surfaces:
-            return request
-        where = self._words.place(str(rests[0]))
-        clause = self._words.clause(intent, {**words, "x": "it"})
-        text = self._words.context(item.text, where, f"{capital(clause)}.")
+    def _with_context(self, intent: str, items: list[_Item], words: dict[str, str], request: Request) -> Request:
+        """The same, said in two sentences: what it is about, mostly where that is, and what is to be done with it."""
+        chosen = [thing for item in items for thing in item.chosen]
+        clause = self._words.clause(intent, {**words, "x": "it" if len(chosen) == 1 else "them"})
+        rests = {thing.place for name in chosen for thing in self._setting.state.named(name)}
+        place = rests.pop() if len(rests) == 1 else None
+        sentence = f"{capital(clause)}."
+        if place in self._setting.surfaces:
+            text = self._words.context(words["x"], self._words.place(str(place)), sentence)
+        else:
+            text = self._words.about(words["x"], sentence)
         return Request("", text, request.errands, request.goal)
 
     def _needed(self, taken: frozenset[str]) -> Request | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -54,6 +55,43 @@ class Room:
     like: Mapping[str, tuple[str, ...]]
     needs: Mapping[str, tuple[str, ...]]
     trying: bool
+
+    def words(self) -> set[str]:
+        """Every word in a name of a thing or a place."""
+        names = (*self.things, *self.shown.values(), *(name for some in self.others.values() for name in some))
+        return {word for name in names for word in name.split()}
+
+    def strangers(self) -> list[str]:
+        """Things of the other rooms that share no word with what is here; none of a room kept from training."""
+        here = self.words()
+        things = (thing for room in rooms() if not room.trying for thing in room.things if thing != TOOL)
+        return [thing for thing in things if not here & {*thing.split()}]
+
+    def furnished(self, other: Room) -> Room | None:
+        """This room's things at another room's places; None where names would be mistaken for one another."""
+        theirs = {TOOL, BIN, USER, DRAWER, *other.surfaces}
+        shown = {name: one for name, one in self.shown.items() if name in self.things and name != TOOL}
+        others = {name: some for name, some in self.others.items() if name in shown}
+        places = replace(
+            other, things=(TOOL,), shown={name: other.shown[name] for name in theirs},
+            others={name: other.others[name] for name in theirs},
+        )  # fmt: skip
+        mine = {word for name in (*shown, *(one for some in others.values() for one in some)) for word in name.split()}
+        if mine & places.words():
+            return None
+        like, needs = (
+            {text: some for text, some in one.items() if TOOL not in some} for one in (self.like, self.needs)
+        )
+        return replace(
+            self, name=f"{self.name} in {other.name}", shown={**shown, **places.shown},
+            others={**others, **places.others}, surfaces=other.surfaces, like=like, needs=needs,
+        )  # fmt: skip
+
+
+def mixed(rng: random.Random) -> Style:
+    """A style that calls every skill what some style of those that are taught calls it."""
+    taught = [style for style in styles() if not style.trying]
+    return Style({verb: rng.choice(taught).texts[verb] for verb in _VERBS}, False)
 
 
 @cache

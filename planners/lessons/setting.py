@@ -17,6 +17,7 @@ from saycan.skill import Skill
 _TRAVEL = 0.3  # m, of the drawer
 _OPTIONAL = 0.12  # how often a room lacks its drawer, its bin or something to wipe
 _HOLDING = 0.15  # how often something is in the hand
+_SHUT_AWAY = 0.1  # how often a thing is in the drawer
 _MOST_THINGS = 16
 
 
@@ -124,7 +125,7 @@ def _state(
     for thing in things:
         for copy in range(_copies(rng)):
             id, place = f"{thing} {copy}", rng.choice(surfaces)
-            if DRAWER in places and rng.random() < 0.06:
+            if DRAWER in places and rng.random() < _SHUT_AWAY:
                 place = DRAWER
             if holding and held is None and rng.random() < 2 / len(things):
                 held = id

@@ -60,6 +60,16 @@ class Words:
         """Where a thing is, and a sentence about it."""
         return capital(self._rng.choice(phrases()["frames"]["context"]).format(x=thing, p=place, c=sentence))
 
+    def about(self, things: str, sentence: str) -> str:
+        """Things, and a sentence about them."""
+        return capital(self._rng.choice(phrases()["frames"]["about"]).format(x=things, c=sentence))
+
+    def aside(self, text: str) -> str:
+        """With a sentence before or after it that asks for nothing."""
+        more = self._rng.choice(phrases()["frames"]["aside"])
+        ended = text if text[-1] in ".!?" else f"{text}."
+        return f"{more} {text}" if self._rng.random() < 0.5 else f"{ended} {more}"
+
     def need(self, need: str) -> str:
         """A need, and now and then that something is to be done about it."""
         frames = phrases()["frames"]
@@ -88,9 +98,13 @@ class Words:
         """What asks for nothing."""
         return str(self._of(phrases()["nothing"], "texts", "unseen"))
 
-    def unknown(self) -> str:
-        """A thing that no room has."""
-        return str(self._of(phrases()["unknown"], "things", "unseen"))
+    def unknown(self, near: bool = False) -> str:
+        """A thing that this room lacks, with an article: one that no room has, or another room's."""
+        if self._unseen or self._rng.random() < 0.5:
+            name = str(self._of(phrases()["unknown"], "things", "unseen"))
+        else:
+            name = self._rng.choice(self._room.strangers())
+        return self._article(self._rng.choice(phrases()["things"]["near" if near else "one"]), name)
 
     def thing(self, thing: str, near: bool = False) -> str:
         """A thing by one of its names, with an article; `near` the name of something else."""
