@@ -171,6 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     verbs = [verb.strip() for verb in options.verbs.split(",")]
+    if options.searches < 2:
+        parser.error("--searches is at least 2: one for what is there and one for what is not")
     console = Console()
     with ProcessPoolExecutor(options.workers, initializer=one_thread) as pool:
         futures = [

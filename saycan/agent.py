@@ -222,6 +222,11 @@ class Agent:
         """End the run within one control period. From any thread."""
         self._stop.set()
 
+    def emergency_stop(self, reason: str = "somebody said so") -> None:
+        """Halt everything at once; nothing moves until a person calls `robot.recover()`. From any thread."""
+        self.robot.emergency_stop(reason)
+        self._stop.set()
+
     def close(self) -> None:
         """Stop and hold; a robot that was made by name is closed, one that was passed in stays its owner's."""
         self.stop()
@@ -336,9 +341,11 @@ class Agent:
             self._busy.release()
 
     def _forget_stop(self) -> None:
-        """An old stop() is not meant for a new run, but one that a run still has to see stays."""
+        """An old stop is not meant for a new run, but one that a run still has to see, and an emergency's, stay."""
         if not self._busy.locked():
             self._stop.clear()
+            self.robot.release()
+        self.robot.require_free()
 
     def _require_policy(self) -> Policy:
         if self.policy is None:

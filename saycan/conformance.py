@@ -22,7 +22,8 @@ import numpy as np
 from saycan.action import Action
 from saycan.adapters import PolicyFunction, as_policy
 from saycan.errors import RobotError, SayCanError
-from saycan.gate import Gate, find_problem
+from saycan.gate import Gate
+from saycan.inspection import find_problem
 from saycan.observation import Observation
 from saycan.policy import Policy
 from saycan.robot import Robot, RobotSpec

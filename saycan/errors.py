@@ -9,7 +9,9 @@ SayCanError
  │   └─ SuiteError           a suite of instructions that cannot be read
  ├─ MissingPartError         something that must be installed, downloaded or passed in is absent
  ├─ RobotError               the robot's driver failed or was used after close()
- │   └─ UnsafeActionError    an action was refused by the gate
+ │   ├─ UnsafeActionError    an action was refused by the gate
+ │   ├─ HaltedError          the robot is stopped, and somebody has to let it move again
+ │   └─ LeaseError           another program drives the robot
  ├─ PolicyError              a policy failed or returned something that is not an action
  ├─ LanguageModelError       a language model failed or returned scores that are not numbers
  │   ├─ ModelUnavailableError   no answer came in time: unreachable, overloaded, over its limits, key refused
@@ -78,6 +80,14 @@ class RobotError(SayCanError):
 
 class UnsafeActionError(RobotError):
     """The gate refused an action; nothing of it reached the robot."""
+
+
+class HaltedError(RobotError):
+    """The robot is stopped, or under an emergency stop; the message says why, and what lets it move again."""
+
+
+class LeaseError(RobotError):
+    """Another program drives the robot; the message says which, and since when."""
 
 
 class PolicyError(SayCanError):

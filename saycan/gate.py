@@ -1,40 +1,54 @@
 """The last thing between an agent and a driver.
 
-Every action passes in this order: finite check (before any clamp, since NaN survives `min` and `max`), terminate,
-speed limits, gripper range, workspace box, driver. What the driver says it really sent comes back.
+Every action passes in this order: is the robot free to move, is what it follows from fresh, finite check (before any
+clamp, since NaN survives `min` and `max`), terminate, speed, step size, acceleration, gripper range, workspace box,
+driver. What the driver says it really sent comes back. What comes from the driver is looked at on the way out: shapes
+and numbers, a clock that goes on, joints within their limits, cameras that show something new.
+
+Whatever is wrong holds the robot, and is a `Halt` of some `Severity`: hold < stop < emergency stop.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
+import threading
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
-import numpy as np
-
 from saycan.action import Action
-from saycan.errors import RobotError, UnsafeActionError
+from saycan.errors import HaltedError, RobotError, UnsafeActionError
+from saycan.halt import Halt, Severity
+from saycan.inspection import Inspection, find_problem
 from saycan.observation import Observation
-from saycan.robot import Robot, RobotSpec
+from saycan.robot import EmergencyStoppable, Robot, RobotSpec
+from saycan.watchdog import Watchdog
 
 _EE = ("ee x", "ee y", "ee z", "ee roll", "ee pitch", "ee yaw")
 _BASE = ("base x", "base y", "base yaw")
+_PERIODS = 3  # without an action before a real robot is held, however short `spec.freshness.command`
 
 
 class Gate:
     """A robot that lets nothing unsafe through to the driver it wraps; itself a `Robot`.
 
-    Limits hold per control period: a translation longer than `ee_speed / rate` is shortened in its direction, a
-    rotation vector and the base's translation likewise, the base's yaw is clipped. The end effector may not be
-    commanded out of the workspace box (base frame); from outside it, it may only move back in. Where it is counts from
-    the newest observation plus what has been sent since.
+    Limits hold per control period: a translation longer than `ee_speed / rate` or `ee_step` is shortened in its
+    direction, a rotation vector and the base's translation likewise, the base's yaw is clipped; translations change
+    from one period to the next by no more than the acceleration allows. The end effector may not be commanded out of
+    the workspace box (base frame); from outside it, it may only move back in. Where it is counts from the newest
+    observation plus what has been sent since.
+
+    On a real robot a watchdog holds it when no action came for `spec.freshness.command`, and with `spec.device` the
+    gate takes the `Lease` of the device. A process that is killed watches nothing any more: drivers of real robots have
+    a dead-man of their own on the robot's side.
 
     Args:
         robot: The driver. Wrapping a Gate gives the same Gate.
 
     Raises:
         RobotError: Not a robot, or a specification with limits that are not finite and non-negative.
+        LeaseError: Another program drives the device.
     """
 
     def __new__(cls, robot: Robot) -> Gate:
@@ -52,18 +66,31 @@ class Gate:
             )
         self._driver = robot
         self._spec = spec = robot.spec
+        _check(spec)
         limits = spec.limits
         speeds = (limits.ee_speed, limits.ee_turn, limits.base_speed, limits.base_turn)
-        if not (math.isfinite(spec.rate) and spec.rate > 0):
-            raise RobotError(f"{spec.name}: the control rate must be a positive number of Hz, found {spec.rate}")
-        if not all(math.isfinite(speed) and speed >= 0 for speed in speeds):
-            raise RobotError(f"{spec.name}: speed limits must be finite and not negative, found {limits}")
-        if not all(low <= high for low, high in zip(limits.workspace_low, limits.workspace_high, strict=True)):
-            raise RobotError(f"{spec.name}: the workspace's low corner must lie below its high corner, found {limits}")
         self._step_ee, self._turn_ee, self._step_base, self._turn_base = (speed / spec.rate for speed in speeds)
+        self._step_ee = min(self._step_ee, limits.ee_step)
+        self._change_ee, self._change_base = (
+            math.inf if acceleration is None else acceleration / spec.rate**2
+            for acceleration in (limits.ee_acceleration, limits.base_acceleration)
+        )
         self._low, self._high = limits.workspace_low, limits.workspace_high
         self._ee_position: list[float] | None = None
+        self._sent_ee, self._sent_base = [0.0] * 3, [0.0] * 2
+        self._inspection = Inspection(spec)
+        self._halt: Halt | None = None
+        self._ladder = threading.Lock()
         self._closed = False
+        self._lease = None
+        if spec.device:
+            from saycan.lease import Lease
+
+            self._lease = Lease(spec.device)
+        self._watchdog: Watchdog | None = None
+        if not spec.simulated:
+            patience = max(spec.freshness.command, _PERIODS / spec.rate)
+            self._watchdog = Watchdog(patience, lambda: self.halt(Severity.HOLD, f"no action came for {patience:g} s"))
 
     @property
     def driver(self) -> Robot:
@@ -80,8 +107,17 @@ class Gate:
         """Whether `close` was called."""
         return self._closed
 
+    @property
+    def halted(self) -> Halt | None:
+        """Why the robot stands still, the worst reason of those that hold; None when it does not."""
+        return self._halt
+
     def observe(self) -> Observation:
-        """The driver's newest observation. Raises RobotError, also for shapes or numbers that the spec rules out."""
+        """The driver's newest observation.
+
+        Raises RobotError, also for shapes or numbers that the spec rules out; HaltedError, and the robot is stopped,
+        for a clock that stands still, a joint that leaves its limits, and a camera that is frozen, black or late.
+        """
         self._require_open()
         try:
             observation = self._driver.observe()
@@ -92,17 +128,26 @@ class Gate:
         problem = find_problem(observation, self._spec)
         if problem:
             raise RobotError(f"{self._spec.name}: bad observation: {problem}")
+        problem = self._inspection.problem(observation)
         self._ee_position = observation.ee_position.tolist()
+        if problem:
+            self.halt(Severity.STOP, problem)
+            self.require_free()
         return observation
 
     def apply(self, action: Action) -> Action:
         """Send what is safe of an action, for one control period; returns what was really sent.
 
-        Raises UnsafeActionError for what is not an action or not finite (the robot is held and gets nothing of it),
-        RobotError when the driver fails (the robot is held).
+        Raises UnsafeActionError for what is not an action, not finite, or follows from an observation of long ago (the
+        robot is held and gets nothing of it), HaltedError while it is stopped, RobotError when the driver fails (the
+        robot is held).
         """
         self._require_open()
+        self.require_free()
+        self._require_fresh()
         safe = self.limit(action)
+        if self._watchdog is not None:
+            self._watchdog.feed()
         try:
             sent = self._driver.apply(safe)
         except RobotError:
@@ -114,8 +159,17 @@ class Gate:
         if not isinstance(sent, Action):
             self.hold()
             raise RobotError(f"{self._spec.name}: apply() must return the Action it sent, found {type(sent).__name__}")
+        if self._watchdog is not None:
+            self._watchdog.feed()
+        self._inspection.applied()
+        moved = sent.ee_delta.tolist()
+        self._sent_ee, self._sent_base = moved[:3], sent.base_delta.tolist()[:2]
         if self._ee_position is not None:
-            self._ee_position = [x + dx for x, dx in zip(self._ee_position, sent.ee_delta.tolist(), strict=False)]
+            self._ee_position = [x + dx for x, dx in zip(self._ee_position, moved, strict=False)]
+        with self._ladder:
+            if self._halt is not None and self._halt.severity is Severity.HOLD:
+                self._halt = None
+        self.require_free()  # whoever stopped it meanwhile may have come before the action did
         return sent
 
     def limit(self, action: Action) -> Action:
@@ -139,10 +193,11 @@ class Gate:
         if action.terminate:  # nothing moves in that period
             safe_ee, safe_base = [0.0] * 6, [0.0] * 3
         else:
-            moved = self._into_workspace(_shorten(ee[:3], self._step_ee))
-            safe_ee = [*moved, *_shorten(ee[3:], self._turn_ee)]
+            moved = _eased(_shorten(ee[:3], self._step_ee), self._sent_ee, self._change_ee)
+            safe_ee = [*self._into_workspace(moved), *_shorten(ee[3:], self._turn_ee)]
             yaw = min(max(base[2], -self._turn_base), self._turn_base)
-            safe_base = [*_shorten(base[:2], self._step_base), yaw]
+            driven = _eased(_shorten(base[:2], self._step_base), self._sent_base, self._change_base)
+            safe_base = [*driven, yaw]
         safe_gripper = min(max(gripper, 0.0), 1.0)
         if safe_ee == ee and safe_base == base and safe_gripper == gripper:
             return action
@@ -150,23 +205,77 @@ class Gate:
 
     def hold(self) -> None:
         """Stop where it is. Always allowed, never raises, nothing to do after close()."""
+        if self._watchdog is not None:
+            self._watchdog.rest()
         if not self._closed:
+            self._sent_ee, self._sent_base = [0.0] * 3, [0.0] * 2
             # A driver that cannot even hold has nothing more to offer, and the caller is on an exit path already.
             with contextlib.suppress(Exception):
                 self._driver.hold()
 
+    def halt(self, severity: Severity, reason: str) -> None:
+        """Hold the robot, and keep it from moving as `severity` says; from any thread, never raises.
+
+        Of several reasons the first of the worst stays. An emergency stop calls the driver's `emergency_stop` where it
+        has one.
+        """
+        with self._ladder:
+            if self._halt is None or severity > self._halt.severity:
+                self._halt = Halt(severity, reason, time.time())
+        if severity is Severity.EMERGENCY and isinstance(self._driver, EmergencyStoppable) and not self._closed:
+            with contextlib.suppress(Exception):  # whatever it could not do, holding is left
+                self._driver.emergency_stop()
+        self.hold()
+
+    def emergency_stop(self, reason: str = "somebody said so") -> None:
+        """Everything ends at once, until a person calls `recover`. From any thread, never raises."""
+        self.halt(Severity.EMERGENCY, reason)
+
+    def require_free(self) -> None:
+        """Raise HaltedError while it is stopped, by whatever severity but a mere hold."""
+        halt = self._halt
+        if halt is not None and halt.severity > Severity.HOLD:
+            self.hold()
+            raise HaltedError(f"{self._spec.name} does not move, {halt}; {halt.way_out}")
+
+    def release(self) -> None:
+        """Let it move again after a hold or a stop: somebody asks for something new. An emergency stop stays."""
+        with self._ladder:
+            if self._halt is None or self._halt.severity is Severity.EMERGENCY:
+                return
+            self._halt = None
+        self._inspection.forget()
+
+    def recover(self) -> None:
+        """Let it move again after an emergency stop: for the person who has seen that it is safe.
+
+        Raises RobotError where the driver needs a hand first, and the stop stays.
+        """
+        self._require_open()
+        if self._halt is not None and self._halt.severity is Severity.EMERGENCY:
+            if isinstance(self._driver, EmergencyStoppable):
+                self._driver.recover()
+            with self._ladder:
+                self._halt = None
+        self.release()
+
     def close(self) -> None:
-        """Hold, then release the driver. Idempotent. Raises RobotError when the driver's close() fails."""
+        """Hold, release driver and lease. Idempotent. Raises RobotError when the driver's close() fails."""
         if self._closed:
             return
         self.hold()
         self._closed = True
         try:
+            if self._watchdog is not None:
+                self._watchdog.close()
             self._driver.close()
         except RobotError:
             raise
         except Exception as error:
             raise RobotError(f"{self._spec.name}: close() failed: {_describe(error)}") from error
+        finally:
+            if self._lease is not None:
+                self._lease.release()
 
     def __enter__(self) -> Gate:
         return self
@@ -183,6 +292,16 @@ class Gate:
         if self._closed:
             raise RobotError(f"{self._spec.name} was closed; make a new one to go on")
 
+    def _require_fresh(self) -> None:
+        """What an action follows from has to be new."""
+        age, longest = self._inspection.age(), self._spec.freshness.observation
+        if age > longest:
+            self.halt(Severity.HOLD, f"an action followed from an observation {age:.1f} s old")
+            raise UnsafeActionError(
+                f"refused an action that follows from an observation {age:.1f} s old, more than {longest:g} s; "
+                "observe() before every action; the robot is held"
+            )
+
     def _into_workspace(self, move: list[float]) -> list[float]:
         """The move, shortened axis by axis so that it does not leave the box, nor lead further out of it."""
         if self._ee_position is None:
@@ -197,31 +316,26 @@ class Gate:
         return move
 
 
-def find_problem(observation: Observation, spec: RobotSpec) -> str | None:
-    """What is wrong with an observation under a specification, in words; None when nothing is."""
-    if not isinstance(observation, Observation):
-        return f"expected an Observation, found {type(observation).__name__}"
-    vectors = (
-        ("joints", observation.joints, spec.joints),
-        ("ee_position", observation.ee_position, 3),
-        ("ee_quaternion", observation.ee_quaternion, 4),
-        ("base_pose", observation.base_pose, 3),
-    )
-    for name, vector, size in vectors:
-        shape = getattr(vector, "shape", None)
-        if shape != (size,):
-            return f"{name} must be an array of shape ({size},), found {shape or type(vector).__name__}"
-        if not all(map(math.isfinite, vector.tolist())):
-            return f"{name} is not finite: {vector.tolist()}"
-    if not (math.isfinite(observation.gripper) and math.isfinite(observation.time)):
-        return f"gripper {observation.gripper} and time {observation.time} must be finite"
-    for camera, full in spec.cameras.items():
-        image = observation.images.get(camera)
-        if image is None:
-            return f"no image of camera {camera!r}; found {sorted(observation.images) or 'none'}"
-        if image.shape != tuple(full) or image.dtype != np.uint8:
-            return f"image {camera!r} must be uint8 of shape {tuple(full)}, found {image.dtype} of shape {image.shape}"
-    return None
+def _check(spec: RobotSpec) -> None:
+    """Raise RobotError for a specification that limits nothing."""
+    limits = spec.limits
+    numbers = [limits.ee_speed, limits.ee_turn, limits.base_speed, limits.base_turn, limits.ee_step]
+    numbers += [one for one in (limits.ee_acceleration, limits.base_acceleration) if one is not None]
+    if not (math.isfinite(spec.rate) and spec.rate > 0):
+        raise RobotError(f"{spec.name}: the control rate must be a positive number of Hz, found {spec.rate}")
+    if not all(math.isfinite(number) and number >= 0 for number in numbers):
+        raise RobotError(f"{spec.name}: speed limits must be finite and not negative, found {limits}")
+    if not all(low <= high for low, high in zip(limits.workspace_low, limits.workspace_high, strict=True)):
+        raise RobotError(f"{spec.name}: the workspace's low corner must lie below its high corner, found {limits}")
+    joints = (limits.joints_low, limits.joints_high)
+    if any(joints) and (
+        any(len(one) != spec.joints for one in joints)
+        or not all(low <= high for low, high in zip(*joints, strict=True))
+    ):
+        raise RobotError(f"{spec.name}: joint limits must be {spec.joints} pairs, low below high, found {limits}")
+    fresh = spec.freshness
+    if not all(math.isfinite(one) and one > 0 for one in (fresh.command, fresh.observation, fresh.picture)):
+        raise RobotError(f"{spec.name}: what is fresh must be a positive number of seconds, found {fresh}")
 
 
 def _shorten(vector: Sequence[float], longest: float) -> list[float]:
@@ -230,6 +344,14 @@ def _shorten(vector: Sequence[float], longest: float) -> list[float]:
         return list(vector)
     scale = longest / length
     return [component * scale for component in vector]
+
+
+def _eased(move: list[float], before: list[float], most: float) -> list[float]:
+    """The move, changed from the one before by no more than `most`."""
+    change = [now - then for now, then in zip(move, before, strict=True)]
+    if math.hypot(*change) <= most:
+        return move
+    return [then + one for then, one in zip(before, _shorten(change, most), strict=True)]
 
 
 def _describe(error: BaseException) -> str:

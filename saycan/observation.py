@@ -25,6 +25,7 @@ class Observation:
         ee_quaternion: (4,) float64, end effector in the base frame, (w, x, y, z).
         base_pose: (3,) float64, odometry (x m, y m, yaw rad) in the map frame; zeros on a fixed base.
         depths: Camera name to (H, W) float32 depth, m along the optical axis; inf is no return. Optional.
+        image_times: Camera name to when its picture was taken, on the same clock as `time`. Optional.
     """
 
     time: float
@@ -35,6 +36,7 @@ class Observation:
     ee_quaternion: NDArray[np.float64]
     base_pose: NDArray[np.float64]
     depths: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    image_times: Mapping[str, float] = field(default_factory=dict)
 
     def proprioception(self) -> NDArray[np.float32]:
         """All that is not an image as one vector (J + 11,): joints, gripper, ee position, ee quaternion, base pose."""

@@ -53,6 +53,8 @@ COMMANDS = {
     "reset": "the scene anew; /reset pepsi can on table makes another one",
     "tell": "/tell TEXT is heard before the next decision",
     "stop": "end the run and hold the robot",
+    "estop": "emergency stop: nothing moves any more, until /recover",
+    "recover": "after an emergency stop, when you have seen that it is safe",
     "help": "this",
     "quit": "hold the robot and leave; so does Ctrl-D",
 }
@@ -303,6 +305,16 @@ class Repl:
         if not self._runner.busy:
             self._say(Text("nothing is moving", "dim"))
         self._runner.stop()
+
+    def _estop(self, _: str) -> None:
+        self._runner.agent.emergency_stop("said at the prompt")
+        self._runner.stop()
+        self._say(Text("emergency stop: nothing moves until you have seen that it is safe and say recover", "bold red"))
+
+    def _recover(self, _: str) -> None:
+        gate = self._runner.agent.robot
+        gate.recover()
+        self._say(Text("ready: say what you want", "green"))
 
     def _help(self, _: str) -> None:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)

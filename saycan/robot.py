@@ -25,6 +25,11 @@ class Limits:
         base_turn: rad/s, largest base yaw rate; 0 on a fixed base.
         workspace_low, workspace_high: Corners (x, y, z) in m of the box, in the base frame, that the end effector may
             be commanded into.
+        ee_step: m, largest translation in one action, however slow the rate.
+        ee_acceleration: m/s^2, of the end effector's translation; None for what the driver bears anyway.
+        base_acceleration: m/s^2, of the base's translation; None likewise.
+        joints_low, joints_high: rad, for each arm joint; empty where the driver alone knows. A joint outside them may
+            only move back.
     """
 
     ee_speed: float = 0.5
@@ -33,6 +38,27 @@ class Limits:
     base_turn: float = 1.0
     workspace_low: tuple[float, float, float] = (-1.0, -1.0, 0.0)
     workspace_high: tuple[float, float, float] = (1.0, 1.0, 2.0)
+    ee_step: float = 0.1
+    ee_acceleration: float | None = None
+    base_acceleration: float | None = None
+    joints_low: tuple[float, ...] = ()
+    joints_high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """How long nothing new may come, in seconds, before a robot is halted.
+
+    Attributes:
+        command: Between two actions, on a real robot; it is held then, and the next action moves it again.
+        observation: Between an observation and an action that follows from it, and between two times that the robot's
+            own clock shows.
+        picture: In which a camera shows the very same picture, a black one, or one that is older than that.
+    """
+
+    command: float = 0.5
+    observation: float = 2.0
+    picture: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +72,9 @@ class RobotSpec:
         cameras: Camera name to image shape (H, W, 3).
         joints: Number of arm joints.
         simulated: True where apply() advances a simulated clock, False where it waits on the real one.
+        freshness: See `Freshness`.
+        device: What is driven, where only one program may at a time: "/dev/ttyUSB0". "" for a simulated robot of one's
+            own.
         places: The map of the furniture by name, where the robot knows one: what it needs to drive to a named place.
     """
 
@@ -55,6 +84,8 @@ class RobotSpec:
     cameras: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     joints: int = 7
     simulated: bool = False
+    freshness: Freshness = field(default_factory=Freshness)
+    device: str = ""
     places: Mapping[str, Place] = field(default_factory=dict)
 
     @property
@@ -98,9 +129,22 @@ class Robot(Protocol):
         ...
 
     def hold(self) -> None:
-        """Stop where you are and keep what is in the gripper. Always allowed, idempotent, never raises."""
+        """Stop where you are and keep what is in the gripper. Always allowed, from any thread, never raises."""
         ...
 
     def close(self) -> None:
         """Hold, then release every resource. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class EmergencyStoppable(Protocol):
+    """A robot that can do more than hold when everything has to end at once, such as cutting power to its motors."""
+
+    def emergency_stop(self) -> None:
+        """At once, from any thread; never raises."""
+        ...
+
+    def recover(self) -> None:
+        """Make it ready again after `emergency_stop`. Raises RobotError where that needs a hand."""
         ...

@@ -18,6 +18,7 @@ from saycan.decision import Decision
 from saycan.episode import STUCK_AFTER
 from saycan.errors import (
     BadInputError,
+    HaltedError,
     InstructionError,
     MissingPartError,
     PolicyError,
@@ -27,6 +28,7 @@ from saycan.errors import (
     ValueFunctionError,
 )
 from saycan.gate import Gate
+from saycan.halt import Severity
 from saycan.planners.scripted import ScriptedLanguageModel
 from saycan.robots.fake import FakeRobot
 from saycan.step import EndState, Feedback, Outcome, Result, Step, Tick
@@ -199,6 +201,32 @@ def test_stop_from_another_thread_takes_effect_within_a_period() -> None:
     assert after_stop[0].outcome is Outcome.STOPPED and after_stop[1].end is EndState.STOPPED
     assert agent.robot.driver.holds
     assert make().run("greet").end is EndState.FINISHED
+
+
+def test_an_emergency_stop_ends_the_run_and_outlasts_it() -> None:
+    robot = FakeRobot()
+    agent = make(robot=robot, policy=lambda observation, skill: Action())
+    for event in agent.stream("x"):
+        if isinstance(event, Tick) and event.index == 3:
+            threading.Thread(target=agent.emergency_stop, args=("smoke",)).start()
+    assert isinstance(event, Result) and event.end in (EndState.STOPPED, EndState.FAILED)
+    actions = len(robot.actions)
+    for begin in (agent.run, agent.stream, agent.perform):
+        with pytest.raises(HaltedError, match="an emergency stop: smoke"):
+            begin("wave")
+    assert len(robot.actions) == actions
+    agent.robot.recover()
+    assert agent.run("x", max_steps=1).steps and len(robot.actions) > actions
+
+
+def test_a_stop_by_the_gate_ends_the_run_and_the_next_run_begins_afresh() -> None:
+    agent = make(robot=Bare(), policy=brief)
+    for event in agent.stream("x"):
+        if isinstance(event, Tick) and event.index == 2:
+            agent.robot.halt(Severity.STOP, "the camera is frozen")
+    assert isinstance(event, Result) and event.end is EndState.FAILED
+    assert "the camera is frozen" in event.message
+    assert agent.run("x").end is EndState.FINISHED
 
 
 def test_stop_while_the_planner_thinks_begins_no_skill() -> None:

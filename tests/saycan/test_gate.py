@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saycan.action import Action
-from saycan.errors import RobotError, UnsafeActionError
+from saycan.errors import HaltedError, LeaseError, RobotError, UnsafeActionError
 from saycan.gate import Gate
+from saycan.halt import Severity
 from saycan.observation import Observation
-from saycan.robot import Limits, RobotSpec
+from saycan.robot import Freshness, Limits, RobotSpec
 
 LIMITS = Limits(0.5, 1.5, 0.4, 1.0, (0.1, -0.5, 0.2), (0.9, 0.5, 1.4))
 
@@ -243,6 +247,11 @@ def test_what_is_no_robot_is_told_what_a_robot_has() -> None:
         RobotSpec("bad", limits=Limits(ee_speed=-1.0)),
         RobotSpec("bad", limits=Limits(base_turn=math.inf)),
         RobotSpec("bad", limits=Limits(workspace_low=(0, 0, 3))),
+        RobotSpec("bad", limits=Limits(ee_step=math.nan)),
+        RobotSpec("bad", limits=Limits(base_acceleration=-1.0)),
+        RobotSpec("bad", joints=2, limits=Limits(joints_low=(0.0,), joints_high=(1.0,))),
+        RobotSpec("bad", joints=1, limits=Limits(joints_low=(2.0,), joints_high=(1.0,))),
+        RobotSpec("bad", freshness=Freshness(command=0.0)),
     ],
 )
 def test_limits_that_limit_nothing_are_refused(spec) -> None:
@@ -250,3 +259,288 @@ def test_limits_that_limit_nothing_are_refused(spec) -> None:
     driver.spec = spec
     with pytest.raises(RobotError, match="bad: "):
         Gate(driver)
+
+
+# More limits ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(actions(modest), min_size=1, max_size=12))
+def test_translations_change_no_faster_than_the_acceleration_allows(some) -> None:
+    driver = Driver(limits=replace(LIMITS, ee_acceleration=1.0, base_acceleration=0.5))
+    gate = Gate(driver)
+    for action in some:
+        gate.observe()
+        gate.apply(action)
+    base, ee, ended = np.zeros(2), np.zeros(3), False
+    low, high = np.array(LIMITS.workspace_low), np.array(LIMITS.workspace_high)
+    where = np.array([0.5, 0.0, 1.0])
+    for sent in driver.sent:
+        ended = sent.terminate
+        if not ended:
+            assert np.linalg.norm(sent.base_delta[:2] - base) <= 0.5 / 100 + 1e-9
+            where = where + sent.ee_delta[:3]
+            if np.all((where > low + 1e-9) & (where < high - 1e-9)):  # a wall stops at once
+                assert np.linalg.norm(sent.ee_delta[:3] - ee) <= 1.0 / 100 + 1e-9
+        base, ee = sent.base_delta[:2], sent.ee_delta[:3]
+
+
+def test_a_robot_that_was_held_starts_from_rest() -> None:
+    driver = Driver(limits=replace(LIMITS, base_acceleration=1.0))
+    gate = Gate(driver)
+    for _ in range(3):
+        gate.apply(Action(base_delta=[0.04, 0.0, 0.0]))
+    np.testing.assert_allclose([sent.base_delta[0] for sent in driver.sent], [0.01, 0.02, 0.03])
+    gate.hold()
+    assert gate.apply(Action(base_delta=[0.04, 0.0, 0.0])).base_delta[0] == pytest.approx(0.01)
+
+
+def test_one_action_is_a_small_step_however_slow_the_rate() -> None:
+    driver = Driver()
+    driver.spec = RobotSpec("slow", 1.0, Limits(ee_speed=0.5, ee_step=0.02), joints=2)
+    assert Gate(driver).apply(Action([0.5, 0, 0, 0, 0, 0])).ee_delta[0] == pytest.approx(0.02)
+
+
+class Jointed(Driver):
+    """With joints that are where they are put."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=replace(LIMITS, joints_low=(-1.0, -1.0), joints_high=(1.0, 1.0)))
+        self.joints = np.zeros(2)
+
+    def observe(self) -> Observation:
+        return replace(super().observe(), joints=self.joints.copy())
+
+
+def test_a_joint_outside_its_limits_stops_the_robot_unless_it_is_on_its_way_back() -> None:
+    driver = Jointed()
+    gate = Gate(driver)
+    driver.joints[1] = 1.01
+    gate.observe()
+    driver.joints[1] = 1.2
+    with pytest.raises(HaltedError, match=r"joint 1 is at 1.200 rad, outside its limits \[-1, 1\]"):
+        gate.observe()
+    with pytest.raises(HaltedError, match="stopped: joint 1"):
+        gate.apply(Action())
+    gate.release()
+    with pytest.raises(HaltedError):
+        gate.observe()
+    driver.joints[1] = 1.1
+    gate.observe()  # less far out
+    gate.release()
+    gate.apply(Action())
+
+
+# Halts ---------------------------------------------------------------------------------------------------------------
+
+
+def test_of_several_halts_the_worst_counts_and_says_what_lets_it_move_again() -> None:
+    driver = Driver()
+    gate = Gate(driver)
+    gate.halt(Severity.HOLD, "a pause")
+    assert gate.halted is not None and gate.halted.severity is Severity.HOLD
+    gate.apply(Action())
+    assert gate.halted is None, "the next action ends a hold"
+    gate.halt(Severity.STOP, "a frozen camera")
+    gate.halt(Severity.HOLD, "a pause")
+    with pytest.raises(HaltedError, match=r"stopped: a frozen camera; .*release\(\)"):
+        gate.apply(Action())
+    gate.emergency_stop("smoke")
+    gate.halt(Severity.STOP, "a frozen camera")
+    gate.release()
+    with pytest.raises(HaltedError, match=r"an emergency stop: smoke; .*recover\(\)"):
+        gate.apply(Action())
+    sent = len(driver.sent)
+    gate.recover()
+    gate.apply(Action())
+    assert len(driver.sent) == sent + 1 and gate.halted is None
+
+
+@given(st.lists(st.sampled_from([*Severity, "release", "recover"]), max_size=12))
+def test_nothing_moves_while_anything_worse_than_a_hold_holds(events) -> None:
+    driver = Driver()
+    gate = Gate(driver)
+    worst = 0
+    for event in events:
+        if event == "release":
+            gate.release()
+            worst = 0 if worst < Severity.EMERGENCY else worst
+        elif event == "recover":
+            gate.recover()
+            worst = 0
+        else:
+            gate.halt(event, "test")
+            worst = max(worst, event)
+        before = len(driver.sent)
+        if worst > Severity.HOLD:
+            with pytest.raises(HaltedError):
+                gate.apply(Action())
+            assert len(driver.sent) == before
+        else:
+            gate.apply(Action())
+            worst = 0
+
+
+class Powered(Driver):
+    """Has more to offer than holding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.power, self.needs_a_hand = True, False
+
+    def emergency_stop(self) -> None:
+        self.power = False
+
+    def recover(self) -> None:
+        if self.needs_a_hand:
+            raise RobotError("turn the button first")
+        self.power = True
+
+
+def test_an_emergency_stop_reaches_the_driver_and_so_does_the_recovery() -> None:
+    driver = Powered()
+    gate = Gate(driver)
+    gate.halt(Severity.STOP, "x")
+    assert driver.power
+    gate.emergency_stop()
+    assert not driver.power and driver.holds == 2
+    driver.needs_a_hand = True
+    with pytest.raises(RobotError, match="turn the button"):
+        gate.recover()
+    with pytest.raises(HaltedError):
+        gate.apply(Action())
+    driver.needs_a_hand = False
+    gate.recover()
+    assert driver.power and gate.halted is None
+    gate.close()
+
+
+class Slow(Driver):
+    """Lets others in while it applies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.within, self.go_on = threading.Event(), threading.Event()
+
+    def apply(self, action: Action) -> Action:
+        self.within.set()
+        assert self.go_on.wait(10)
+        return super().apply(action)
+
+
+def test_a_stop_while_an_action_is_on_its_way_holds_the_robot_after_it() -> None:
+    driver = Slow()
+    gate = Gate(driver)
+    raised: list[BaseException] = []
+
+    def act() -> None:
+        try:
+            gate.apply(Action())
+        except HaltedError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    assert driver.within.wait(10)
+    gate.emergency_stop("now")
+    holds = driver.holds
+    driver.go_on.set()
+    thread.join(10)
+    assert raised and driver.holds > holds, "held once more, after what was on its way"
+
+
+# Freshness -----------------------------------------------------------------------------------------------------------
+
+
+class Ticking(Driver):
+    """With a clock."""
+
+    def observe(self) -> Observation:
+        return replace(super().observe(), time=time.monotonic())
+
+
+def fresh(driver: Driver, **seconds: float) -> Gate:
+    driver.spec = replace(driver.spec, freshness=Freshness(**seconds))
+    return Gate(driver)
+
+
+def test_a_robot_that_gets_no_action_in_time_is_held_and_moves_again_with_the_next() -> None:
+    driver = Driver()
+    with fresh(driver, command=0.05) as gate:
+        gate.apply(Action())
+        time.sleep(0.15)  # three periods are waited for at least
+        deadline = time.monotonic() + 5.0
+        while driver.holds == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert driver.holds == 1 and gate.halted is not None and "no action came" in gate.halted.reason
+        gate.observe()
+        gate.apply(Action())
+        assert gate.halted is None
+        gate.hold()
+        holds = driver.holds
+        time.sleep(0.5)
+        assert driver.holds == holds, "one that is held already needs no watching"
+
+
+def test_an_action_that_follows_from_an_old_observation_is_refused() -> None:
+    driver = Ticking()
+    with fresh(driver, observation=0.1, command=60.0) as gate:
+        gate.observe()
+        gate.apply(Action())
+        time.sleep(0.12)
+        with pytest.raises(UnsafeActionError, match=r"an observation 0.\d s old, more than 0.1 s"):
+            gate.apply(Action())
+        assert len(driver.sent) == 1 and driver.holds
+        gate.observe()
+        gate.apply(Action())
+
+
+def test_in_a_simulator_time_is_counted_in_actions() -> None:
+    driver = Driver()
+    driver.spec = replace(driver.spec, simulated=True, freshness=Freshness(observation=0.5))
+    gate = Gate(driver)
+    gate.observe()
+    for _ in range(6):
+        gate.apply(Action())
+    with pytest.raises(UnsafeActionError, match=r"0\.6 s old"):
+        gate.apply(Action())
+
+
+def test_a_robot_whose_clock_stands_still_is_stopped() -> None:
+    driver = Driver()  # whose time is always 0
+    gate = fresh(driver, observation=0.1)
+    gate.observe()
+    time.sleep(0.15)
+    with pytest.raises(HaltedError, match="have not changed their time for 0"):
+        gate.observe()
+    gate.release()
+    gate.observe()
+
+
+def test_a_frozen_camera_stops_the_robot() -> None:
+    driver = Driver()
+    shape = (4, 4, 3)
+    driver.spec = replace(driver.spec, cameras={"head": shape}, freshness=Freshness(picture=0.45), simulated=True)
+    picture = np.full(shape, 99, np.uint8)
+    now = [0.0]
+    seen = driver.observe
+
+    def observe() -> Observation:
+        now[0] += 0.1
+        return replace(seen(), time=now[0], images={"head": picture}, base_pose=np.array([now[0], 0, 0]))
+
+    driver.observe = observe  # type: ignore[method-assign]
+    gate = Gate(driver)
+    with pytest.raises(HaltedError, match=r"stopped: camera 'head' has shown the same picture for 0\.5 s"):
+        for _ in range(10):
+            gate.observe()
+            gate.apply(Action())
+    assert len(driver.sent) == 5 and driver.holds
+
+
+def test_one_gate_drives_a_device(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("saycan.lease._folder", lambda: tmp_path)
+    driver = Driver()
+    driver.spec = replace(driver.spec, device="arm 7")
+    with Gate(driver), pytest.raises(LeaseError, match="arm 7 is driven by"):
+        Gate(driver)
+    Gate(driver).close()

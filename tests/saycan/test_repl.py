@@ -184,6 +184,25 @@ def test_stop_ends_the_run(talk: Conversation, line: str) -> None:
     talk.hear("stopped")
 
 
+def test_after_an_emergency_stop_nothing_moves_until_somebody_has_looked(talk: Conversation) -> None:
+    talk.type("clean the table" + ENTER)
+    talk.hear("step 1")
+    talk.move()
+    talk.type("estop" + ENTER)
+    talk.hear("emergency stop: nothing moves until")
+    talk.hear("recorded in")
+    actions = len(talk.robot.actions)
+    talk.type("clean the table" + ENTER)
+    talk.hear(r"error: .*does not move, an emergency stop: said at the prompt; see that it is safe")
+    talk.type("/do go to the table" + ENTER)
+    talk.hear(r"error: .*does not move, an emergency stop")
+    assert len(talk.robot.actions) == actions
+    talk.type("recover" + ENTER)
+    talk.hear("ready")
+    talk.type("/do go to the far counter" + ENTER)
+    talk.hear("1. go to the far counter: succeeded")
+
+
 @pytest.mark.parametrize("keys", [CTRL_D, "quit" + ENTER, "/exit" + ENTER])
 def test_leaving_in_mid_run_stops_and_closes(talk: Conversation, keys: str) -> None:
     talk.type("clean the table" + ENTER)
