@@ -15,7 +15,7 @@ from saycan.place import Place
 from saycan.privileged import PrivilegedState
 from saycan.robot import Limits, RobotSpec
 from saycan.robots.kitchen.arrangement import place_objects
-from saycan.robots.kitchen.control import ArmKinematics
+from saycan.robots.kitchen.control import kitchen_arm
 from saycan.robots.kitchen.furniture import SPECTATOR
 from saycan.robots.kitchen.layout import Layout
 from saycan.robots.kitchen.physics import Physics
@@ -72,7 +72,7 @@ class Kitchen:
             if camera not in CAMERAS:
                 raise UnknownNameError("camera", camera, CAMERAS)
         self._size, self._cameras, self._rate = image_size, tuple(cameras), rate
-        self._kinematics = ArmKinematics()
+        self._kinematics = kitchen_arm()
         self._closed = False
         self._map = _Map(self)
         self.looking = True

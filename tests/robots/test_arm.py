@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saycan.robots.kitchen.control import HOME, ArmKinematics, rotated, rotation_between
+from saycan.robots.arm import rotated, rotation_between
+from saycan.robots.kitchen.control import HOME, kitchen_arm
 
-KINEMATICS = ArmKinematics()
+KINEMATICS = kitchen_arm()
 small = st.floats(-1.0, 1.0)
 
 

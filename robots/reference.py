@@ -1,0 +1,75 @@
+"""From actions to joint goals: where base, arm and gripper are to be, one control period after the other.
+
+An action moves a reference pose of the end effector, not the measured one, so that a delta of zero holds the pose
+without creeping. The reference is on a leash: it never runs further than a few centimetres ahead of the arm, so a
+blocked arm pushes with a bounded force and follows at once when it is turned back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.action import Action
+from saycan.robots.arm import ArmKinematics, rotated, rotation_between
+
+LEASH = 0.012  # m
+LEASH_TURN = 0.12  # rad
+LEASH_BASE = 0.05  # m
+
+
+class Reference:
+    """See the module.
+
+    Args:
+        kinematics: Of the arm.
+        joint_step: (J,) rad, the farthest that each arm joint goes in one period.
+
+    Attributes:
+        goal: (3 + J,) base (x m, y m, yaw rad, map frame) and arm joints (rad) at the end of the period.
+        gripper: Commanded opening, 0 to 1.
+    """
+
+    def __init__(self, kinematics: ArmKinematics, joint_step: NDArray[np.float64]) -> None:
+        self._kinematics = kinematics
+        self._most = np.concatenate([np.full(3, np.inf), joint_step])
+        self.goal, self.gripper = np.zeros(3 + len(joint_step)), 1.0
+
+    def reset(self, base: NDArray[np.float64], joints: NDArray[np.float64], gripper: float) -> None:
+        """Take what was measured as the reference."""
+        self.goal = np.concatenate([base, joints])
+        self._position, self._quaternion = self._kinematics.pose(joints)
+        self.gripper = gripper
+
+    def advance(self, base: NDArray[np.float64], joints: NDArray[np.float64], action: Action) -> NDArray[np.float64]:
+        """The step (3 + J,) that leads to the new `goal`, from the base (3,) and joints (J,) that were measured."""
+        start = self.goal
+        if action.terminate:
+            return np.zeros_like(start)
+        yaw = base[2]
+        turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
+        there = start[:3].copy()
+        there[:2] = _leashed(there[:2], base[:2], LEASH_BASE) + turn @ action.base_delta[:2]
+        there[2] += action.base_delta[2]
+
+        position, quaternion = self._kinematics.pose(joints)
+        self._position = _leashed(self._position, position, LEASH) + action.ee_delta[:3]
+        self._quaternion = rotated(_leashed_rotation(self._quaternion, quaternion), action.ee_delta[3:])
+        arm = self._kinematics.solve(start[3:], self._position, self._quaternion)
+        self.gripper = action.gripper
+
+        step = np.clip(np.concatenate([there, arm]) - start, -self._most, self._most)
+        self.goal = start + step
+        return step
+
+
+def _leashed(reference: NDArray[np.float64], measured: NDArray[np.float64], length: float) -> NDArray[np.float64]:
+    gap = reference - measured
+    distance = float(np.linalg.norm(gap))
+    return reference if distance <= length else measured + gap * (length / distance)
+
+
+def _leashed_rotation(reference: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
+    gap = rotation_between(measured, reference)
+    size = float(np.linalg.norm(gap))
+    return reference if size <= LEASH_TURN else rotated(measured, gap * (LEASH_TURN / size))
