@@ -56,10 +56,12 @@ class Reference:
         self._position = _leashed(self._position, position, LEASH) + action.ee_delta[:3]
         self._quaternion = rotated(_leashed_rotation(self._quaternion, quaternion), action.ee_delta[3:])
         arm = self._kinematics.solve(start[3:], self._position, self._quaternion)
-        self.gripper = action.gripper
+        return self.go(np.concatenate([there, arm]), action.gripper)
 
-        step = np.clip(np.concatenate([there, arm]) - start, -self._most, self._most)
-        self.goal = start + step
+    def go(self, goal: NDArray[np.float64], gripper: float) -> NDArray[np.float64]:
+        """The step (3 + J,) towards a base and joints that somebody else has reckoned."""
+        step = np.clip(goal - self.goal, -self._most, self._most)
+        self.goal, self.gripper = self.goal + step, gripper
         return step
 
 

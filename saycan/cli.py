@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,7 +38,9 @@ app.command("eval")(evaluate)
 app.add_typer(data, name="data")
 app.add_typer(train, name="train")
 
-Robot = Annotated[str, typer.Option(help='Whose hands: "kitchen" (MuJoCo), "fake", a plug-in, or module:attribute.')]
+Robot = Annotated[
+    str, typer.Option(help='Whose hands: "kitchen" (MuJoCo), "ros2:FILE", "fake", a plug-in, or module:attribute.')
+]
 Llm = Annotated[
     str,
     typer.Option(
@@ -259,6 +262,39 @@ def skills(robot: Robot = "kitchen", traceback: Traceback = False) -> None:
         with opened(Setup(robot), screen.out) as agent:
             library = agent.library
         screen.out.print(skill_table(library), highlight=False)
+
+
+@app.command()
+def ros2(
+    robot: Robot = "ros2:kitchen",
+    llm: Llm = "gemma",
+    adapter: Adapter = None,
+    fallback: Fallback = None,
+    planner: PlannerName = "saycan",
+    scoring: Scoring = "sum",
+    policy: PolicyName = None,
+    values: Values = None,
+    detector: DetectorName = None,
+    max_steps: MaxSteps = 20,
+    traceback: Traceback = False,
+) -> None:
+    """Serve the agent as a ROS 2 node until Ctrl-C: action ~/instruct, topics of what it decides (docs/ros2.md)."""
+    with telling(traceback) as screen:
+        from saycan.node import AgentNode
+        from saycan.session import Interrupts, Setup, load_planner, opened
+
+        llm = with_adapter(llm, adapter)
+        setup = Setup(
+            robot, llm, None, None, fallback, planner, scoring, max_steps, None, False, policy, values, detector
+        )
+        with opened(setup, screen.out) as agent:
+            load_planner(agent, setup, screen.out)
+            node = AgentNode(agent)
+            screen.out.print("the node /saycan is there: actions /saycan/instruct", highlight=False)
+            ended = Event()
+            with Interrupts(ended.set, lambda line: screen.aside.print(line, style="yellow")):
+                ended.wait()
+            node.close()
 
 
 @app.command()

@@ -32,6 +32,9 @@ ROBOTS = {
 }
 """Name to class or function that makes a Robot."""
 
+ROBOT_KINDS = {"ros2": "saycan.robots.ros2.driver:Ros2Robot"}
+"""What stands before the colon of "kind:argument", to what makes a Robot of the argument."""
+
 LANGUAGE_MODELS = {"gemma": "saycan.planners.gemma:load"}
 """Name to class or function that makes a LanguageModel."""
 
@@ -90,10 +93,16 @@ PROBES = {
 
 
 def make_robot(name: str, **options: Any) -> Robot:
-    """A robot by name: "kitchen" (alias "mujoco"), "fake", an entry point of `saycan.robots`, or "module:attribute".
+    """A robot by name: "kitchen" (alias "mujoco"), "fake", "ros2:FILE", an entry point of `saycan.robots`, or
+    "module:attribute".
 
     `options` go to its constructor. Raises UnknownNameError, MissingPartError, or what the constructor raises.
     """
+    kind, colon, argument = name.partition(":")
+    if colon and kind in ROBOT_KINDS:
+        if not argument:
+            raise BadInputError(f"{name!r} needs something after the colon, as in 'ros2:my_robot.toml'")
+        return cast(Robot, _load(ROBOT_KINDS[kind])(argument, **options))
     return cast(Robot, _find("robot", name, ROBOTS, "saycan.robots")(**options))
 
 
@@ -207,8 +216,9 @@ def distribution_version() -> int:
 
 
 def default_library(robot: Robot) -> SkillLibrary | None:
-    """The kitchen's skills for a simulated kitchen; None for any other robot."""
-    if not isinstance(_driver(robot), PrivilegedWorld):
+    """The kitchen's skills for a simulated kitchen, and for what the shipped networks fit; None for any other robot."""
+    driver = _driver(robot)
+    if not isinstance(driver, PrivilegedWorld) and not _load("saycan.skills.shipped:fits")(driver):
         return None
     return cast(SkillLibrary, _load("saycan.skills.kitchen:kitchen_library")())
 
@@ -241,7 +251,7 @@ def probe(name: str) -> Any:
 def names(group: str) -> tuple[str, ...]:
     """Every name that one of the make functions takes; group is "robots", "language_models" or "policies"."""
     built_in = {
-        "robots": ROBOTS,
+        "robots": {**ROBOTS, **{f"{kind}:...": "" for kind in ROBOT_KINDS}},
         "language_models": {
             **LANGUAGE_MODELS,
             **{f"{kind}:...": "" for kind in LANGUAGE_MODEL_KINDS},

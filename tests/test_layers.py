@@ -14,7 +14,7 @@ ROOT_OF_COMPOSITION = "saycan.compose"
 """The one module of the core that knows leaves; whatever else wants a part asks it."""
 
 ABOVE_THE_LEAVES = {ROOT_OF_COMPOSITION, "saycan.agent", "saycan.cli", "saycan.repl", "saycan.__main__"}
-ABOVE_THE_LEAVES |= {"saycan.runnable", "saycan.tools"}
+ABOVE_THE_LEAVES |= {"saycan.runnable", "saycan.tools", "saycan.node"}
 
 WORKSHOP = {"saycan.collect", "saycan.train", "saycan.workshop"}
 """The commands that make data and networks: they know what learns, and ask for robots and language models by name."""

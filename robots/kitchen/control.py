@@ -70,13 +70,20 @@ class WholeBodyController:
     def plan(self, data: mujoco.MjData, action: Action) -> NDArray[np.float64]:
         """(substeps, 11) servo commands for one control period: base, arm, gripper; `track` takes them one by one."""
         start, measured = self._reference.goal, data.qpos[self._qpos]
-        step = self._reference.advance(measured[:3], measured[3:], action)
-        fractions = np.arange(1, self.substeps + 1)[:, None] / self.substeps
-        return self._commands(start + fractions * step, step / self._period)
+        return self._way(start, self._reference.advance(measured[:3], measured[3:], action))
+
+    def go(self, goal: NDArray[np.float64], gripper: float) -> NDArray[np.float64]:
+        """The same for base and arm joints (10,) that are to be reached in one period."""
+        start = self._reference.goal
+        return self._way(start, self._reference.go(goal, gripper))
 
     def track(self, data: mujoco.MjData, command: NDArray[np.float64]) -> None:
         """Give one command (11,) of the period that `plan` laid out."""
         data.ctrl[self._all] = command
+
+    def _way(self, start: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
+        fractions = np.arange(1, self.substeps + 1)[:, None] / self.substeps
+        return self._commands(start + fractions * step, step / self._period)
 
     def _commands(self, joints: NDArray[np.float64], velocity: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 11) from (N, 10) joints on their way at (10,) velocities."""

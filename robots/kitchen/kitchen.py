@@ -140,9 +140,21 @@ class Kitchen:
         """Simulate one control period. Raises RobotError after close() or when the simulation has diverged."""
         self._require_open()
         self._physics.advance(action)
+        self._require_sound()
+        return action
+
+    def go(self, base: NDArray[np.float64], joints: NDArray[np.float64], gripper: float) -> None:
+        """Simulate one control period towards a base pose (3,), arm joints (7,) and an opening; raises as `apply` does.
+
+        It is what joint controllers do.
+        """
+        self._require_open()
+        self._physics.go(np.concatenate([base, joints]), gripper)
+        self._require_sound()
+
+    def _require_sound(self) -> None:
         if not np.isfinite(self._physics.data.qacc).all():
             raise RobotError("the simulation diverged; reset the kitchen")
-        return action
 
     def hold(self) -> None:
         """The arm and base stay where they are from now on; simulated time stands still."""

@@ -78,7 +78,14 @@ class Physics:
 
     def advance(self, action: Action) -> None:
         """Carry out one action; the clock moves on by one control period."""
-        for command, power in zip(self._controller.plan(self.data, action), self._powers, strict=True):
+        self._follow(self._controller.plan(self.data, action))
+
+    def go(self, goal: NDArray[np.float64], gripper: float) -> None:
+        """The same towards base and arm joints (10,), as a joint controller does."""
+        self._follow(self._controller.go(goal, gripper))
+
+    def _follow(self, commands: NDArray[np.float64]) -> None:
+        for command, power in zip(commands, self._powers, strict=True):
             self._controller.track(self.data, command)
             mujoco.mj_step(self.model, self.data)
             np.multiply(self._force, self._velocity, out=power)

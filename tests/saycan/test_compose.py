@@ -74,7 +74,7 @@ def test_what_cannot_be_imported_says_what_to_do(plugins) -> None:
 
 
 def test_names_for_completion(plugins) -> None:
-    assert compose.names("robots") == ("kitchen", "mujoco", "oracle", "fake", "broken", "mine")
+    assert compose.names("robots") == ("kitchen", "mujoco", "oracle", "fake", "ros2:...", "broken", "mine")
     assert compose.names("language_models")[0] == "gemma"
     with pytest.raises(UnknownNameError):
         compose.names("robot")

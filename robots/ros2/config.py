@@ -1,0 +1,238 @@
+"""A ROS 2 robot's names and measures, read from a TOML file; robots/ros2/configs has some."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from saycan.errors import BadInputError
+from saycan.place import Place
+from saycan.robot import Freshness, Limits
+
+Table = TypeVar("Table")
+
+ARM_INTERFACES = ("follow_joint_trajectory", "joint_trajectory", "joint_state")
+GRIPPER_INTERFACES = ("gripper_command", "joint_state")
+
+
+@dataclass(frozen=True)
+class ArmConfig:
+    """An arm.
+
+    Attributes:
+        joints: Names of its joints, from the base on.
+        base, tip: Names of the links between which the end effector's pose counts.
+        home: rad, for each joint; the posture that spare freedom is pulled towards.
+        command: Name of the action or topic.
+        interface: "follow_joint_trajectory" (control_msgs action, as of ros2_control), "joint_trajectory"
+            (trajectory_msgs topic), or "joint_state" (sensor_msgs topic, as Isaac Sim takes it).
+        speed: rad/s, the fastest that a joint is sent.
+    """
+
+    joints: tuple[str, ...]
+    base: str
+    tip: str
+    home: tuple[float, ...]
+    command: str
+    interface: str = ARM_INTERFACES[0]
+    speed: float = 2.0
+
+
+@dataclass(frozen=True)
+class GripperConfig:
+    """A gripper.
+
+    Attributes:
+        joint: Whose position tells how far it is open.
+        closed, open: That position at either end (m or rad).
+        command: Name of the action; "" with "joint_state", which commands `joints` on the arm's topic.
+        interface: "gripper_command" (control_msgs action) or "joint_state".
+        effort: N, the most that it closes with.
+        joints: With "joint_state", the joints that are sent; `joint` alone where empty.
+    """
+
+    joint: str
+    closed: float
+    open: float
+    command: str = ""
+    interface: str = GRIPPER_INTERFACES[0]
+    effort: float = 20.0
+    joints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """A base that drives.
+
+    Attributes:
+        command: Topic of geometry_msgs/Twist.
+        odometry: Topic of nav_msgs/Odometry.
+        frames: Instead of odometry, two tf frames, such as ("map", "base_link"): where the second is in the first.
+    """
+
+    command: str
+    odometry: str = ""
+    frames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """A camera.
+
+    Attributes:
+        image: Topic of sensor_msgs/Image.
+        depth: Topic of its depth (16UC1 in mm or 32FC1 in m), aligned with the image; "" without.
+        size: Height and width that pictures are brought to; as they come where empty.
+    """
+
+    image: str
+    depth: str = ""
+    size: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ros2Config:
+    """A robot.
+
+    Attributes:
+        name: Shown to the user.
+        arm, gripper, base, cameras: Its parts; gripper and base may be absent.
+        joint_states: Topic of sensor_msgs/JointState.
+        description: Topic of the URDF (std_msgs/String, latched), or the path of a file.
+        rate: Hz, of control.
+        sim_time: Whether time is what /clock says.
+        patience: s that is waited for topics and servers before it is said what is missing.
+        device: See `saycan.robot.RobotSpec`; by default the ROS domain and the arm's command.
+        limits, freshness: See `saycan.robot`.
+        places: The map of the furniture.
+    """
+
+    name: str
+    arm: ArmConfig
+    gripper: GripperConfig | None = None
+    base: BaseConfig | None = None
+    cameras: Mapping[str, CameraConfig] = field(default_factory=dict)
+    joint_states: str = "/joint_states"
+    description: str = "/robot_description"
+    rate: float = 10.0
+    sim_time: bool = False
+    patience: float = 10.0
+    device: str = ""
+    limits: Limits = field(default_factory=Limits)
+    freshness: Freshness = field(default_factory=Freshness)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+
+def read_config(path: str | Path) -> Ros2Config:
+    """A robot from a file, or by the name of a packaged one ("kitchen").
+
+    Raises BadInputError for a file that is absent or no TOML, a key that is unknown or missing, another kind of value.
+    """
+    packaged = Path(__file__).with_name("configs") / f"{path}.toml"
+    file = packaged if packaged.is_file() else Path(path)
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(sorted(one.stem for one in packaged.parent.glob("*.toml")))
+        raise BadInputError(f"there is no robot {str(path)!r}: a TOML file, or one of {known}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise BadInputError(f"{file}: cannot be read: {error}") from error
+    try:
+        return _config(data)
+    except BadInputError as error:
+        raise BadInputError(f"{file}: {error}") from error
+
+
+def _config(data: dict[str, Any]) -> Ros2Config:
+    parts: dict[str, Any] = {"arm": ArmConfig, "gripper": GripperConfig, "base": BaseConfig, "limits": Limits}
+    parts["freshness"] = Freshness
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        if key in parts:
+            found[key] = _table(parts[key], value, key)
+        elif key == "cameras":
+            found[key] = {name: _table(CameraConfig, one, f"cameras.{name}") for name, one in _tables(value, key)}
+        elif key == "places":
+            found[key] = {name: _place(name, one) for name, one in _tables(value, key)}
+        else:
+            found[key] = value
+    config = _table(Ros2Config, found, "the robot")
+    arm, gripper = config.arm, config.gripper
+    if len(arm.home) != len(arm.joints) or not arm.joints:
+        raise BadInputError(f"arm.home has a number for each of arm.joints ({len(arm.joints)}), found {len(arm.home)}")
+    _one_of(arm.interface, ARM_INTERFACES, "arm.interface")
+    if gripper is not None:
+        _one_of(gripper.interface, GRIPPER_INTERFACES, "gripper.interface")
+        if gripper.closed == gripper.open:
+            raise BadInputError(f"gripper.closed and gripper.open are different positions, found {gripper.open} twice")
+        if gripper.interface == "joint_state" and arm.interface != "joint_state":
+            raise BadInputError("gripper.interface = 'joint_state' goes with the same interface of the arm")
+    base = config.base
+    if base is not None and bool(base.odometry) == (len(base.frames) == 2):
+        raise BadInputError("base needs odometry (a topic) or frames (two names), and not both")
+    return config
+
+
+def _place(name: str, data: Any) -> Place:
+    found = _table(_PlaceTable, data, f"places.{name}")
+    arrays = {key: np.array(getattr(found, key), np.float64) for key in ("dock", "center", "half_size")}
+    if [array.shape for array in arrays.values()] != [(3,), (3,), (2,)]:
+        raise BadInputError(f"places.{name}: dock and center are three numbers, half_size two")
+    _one_of(found.kind, ("surface", "bin", "tray", "drawer"), f"places.{name}.kind")
+    rim = float(arrays["center"][2]) if found.rim is None else found.rim
+    return Place(name, found.kind, **arrays, rim=rim)  # type: ignore[arg-type]  # the kind was checked
+
+
+@dataclass(frozen=True)
+class _PlaceTable:
+    kind: str
+    dock: tuple[float, ...]
+    center: tuple[float, ...]
+    half_size: tuple[float, ...]
+    rim: float | None = None
+
+
+def _table(kind: type[Table], data: Any, where: str) -> Table:
+    """A dataclass from a table: every key known, none missing, numbers and names where they belong."""
+    if isinstance(data, kind):
+        return data
+    if not isinstance(data, Mapping):
+        raise BadInputError(f"{where} is a table, found {data!r}")
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]  # all of them are dataclasses
+    for key in data:
+        if key not in known:
+            raise BadInputError(f"{where} has no {key!r}; valid: {', '.join(known)}")
+    for key, one in known.items():
+        if key not in data and one.default is MISSING and one.default_factory is MISSING:
+            raise BadInputError(f"{where} lacks {key!r}")
+    return kind(**{key: _value(value, str(known[key].type), f"{where}.{key}") for key, value in data.items()})
+
+
+def _value(value: Any, kind: str, where: str) -> Any:
+    numbers = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind.startswith("tuple"):
+        of = str if "str" in kind else (int, float)
+        if not isinstance(value, list) or not all(isinstance(one, of) and not isinstance(one, bool) for one in value):
+            raise BadInputError(f"{where} is a list of {'names' if of is str else 'numbers'}, found {value!r}")
+        return tuple(value)
+    right = {"str": isinstance(value, str), "bool": isinstance(value, bool), "float": numbers}
+    name = kind.removesuffix(" | None")
+    if not right.get(name, True):
+        raise BadInputError(f"{where} is a {name}, found {value!r}")
+    return float(value) if name == "float" else value
+
+
+def _tables(value: Any, where: str) -> list[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        raise BadInputError(f"{where} is a table of tables, found {value!r}")
+    return list(value.items())
+
+
+def _one_of(value: str, valid: tuple[str, ...], where: str) -> None:
+    if value not in valid:
+        raise BadInputError(f"{where} is one of {', '.join(valid)}; found {value!r}")

@@ -1,0 +1,296 @@
+"""A robot that speaks ROS 2, behind the four verbs of `saycan.Robot`."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.action import Action
+from saycan.errors import RobotError
+from saycan.observation import Observation
+from saycan.robot import RobotSpec
+from saycan.robots.arm import ArmKinematics, urdf_model
+from saycan.robots.reference import Reference
+from saycan.robots.ros2.commands import make_commands, opening_of
+from saycan.robots.ros2.config import CameraConfig, Ros2Config, read_config
+from saycan.robots.ros2.pictures import to_depth, to_picture
+from saycan.ros import Session, domain, seconds
+
+_LOOK_AHEAD = (
+    1.5  # periods that a goal may take: the next one replaces it before it ends, so that the arm does not stop
+)
+_SLOW_CLOCK = 30.0  # wall-clock periods that one period of the robot's clock may last
+
+
+class Ros2Robot:
+    """Implements Robot. Joints, gripper, base and cameras are topics and actions that a file names.
+
+    Hand motions become joint positions here, by the robot's own description (URDF). Time is that of its joint states.
+
+    Args:
+        config: A file, the name of a packaged one ("kitchen"), or what was read from one.
+
+    Raises:
+        BadInputError: The file or the robot's description cannot be used.
+        MissingPartError: ROS 2, or the messages that this robot needs, are not installed.
+        RobotError: Something that the file names did not come in `config.patience` seconds.
+    """
+
+    def __init__(self, config: str | Path | Ros2Config = "kitchen") -> None:
+        self._config = config = config if isinstance(config, Ros2Config) else read_config(config)
+        self._session = Session(f"saycan_{config.name}_driver", config.sim_time)
+        self._news = threading.Condition()
+        self._newest: dict[str, Any] = {}
+        self._awaited: dict[str, str] = {}
+        self._known: dict[str, float] = {}  # position of every joint that was ever heard of
+        self._closed = False
+        try:
+            self._subscribe()
+            self._arm, self._gripper, self._base = make_commands(self._session.node, config)
+            self._await()
+            self._kinematics = ArmKinematics(
+                urdf_model(self._description()), config.arm.joints, config.arm.tip, config.arm.home, config.arm.base
+            )
+        except BaseException:
+            self._session.close()
+            raise
+        pictures = {name: self._picture(name, camera) for name, camera in config.cameras.items()}
+        self.spec = RobotSpec(
+            config.name,
+            config.rate,
+            config.limits,
+            {name: picture.shape for name, picture in pictures.items()},
+            joints=len(config.arm.joints),
+            freshness=config.freshness,
+            device=config.device or f"ros2:{domain()}{config.arm.command}",
+            places=config.places,
+        )
+        self._reference = Reference(
+            self._kinematics, np.full(len(config.arm.joints), config.arm.speed / config.rate)
+        )  # fmt: skip
+        self._tick: float | None = None
+        self._lock = threading.RLock()  # hold() comes from any thread
+        self._begin_anew()
+
+    def observe(self) -> Observation:
+        """The newest of every topic; `time` is that of the joint states. Raises RobotError after close()."""
+        self._require_open()
+        with self._news:
+            newest = dict(self._newest)
+        positions = self._positions(newest["joints"])
+        joints = self._joints(positions)
+        position, quaternion = self._kinematics.pose(joints)
+        cameras = self._config.cameras
+        depths = {name: f"depth {name}" for name, camera in cameras.items() if camera.depth}
+        return Observation(
+            time=seconds(newest["joints"].header.stamp),
+            images={name: to_picture(newest[f"image {name}"], camera.size) for name, camera in cameras.items()},
+            joints=joints,
+            gripper=opening_of(self._config.gripper, positions),
+            ee_position=position,
+            ee_quaternion=quaternion,
+            base_pose=self._base_pose(newest),
+            depths={
+                name: to_depth(newest[key], cameras[name].size) for name, key in depths.items() if key in newest
+            },
+            image_times={name: seconds(newest[f"image {name}"].header.stamp) for name in cameras},
+        )  # fmt: skip
+
+    def apply(self, action: Action) -> Action:
+        """Send it, and return when its control period is over by the robot's clock.
+
+        Raises RobotError after close(), when a controller refuses, and when the clock stands still.
+        """
+        self._require_open()
+        period = 1.0 / self._config.rate
+        with self._lock:
+            now = self._session.now()
+            if self._tick is None or not now - period < self._tick <= now + period:
+                if self._tick is None:
+                    self._begin_anew()
+                self._tick = now
+            self._tick = tick = self._tick + period
+            with self._news:
+                newest = dict(self._newest)
+            joints = self._joints(self._positions(newest["joints"]))
+            self._reference.advance(self._base_pose(newest), joints, action)
+            if not action.terminate:
+                self._arm.send(self._reference.goal[3:], _LOOK_AHEAD * period)
+                if self._gripper is not None:
+                    self._gripper.send(action.gripper)
+            if self._base is not None:
+                forward, left, turn = (0.0, 0.0, 0.0) if action.terminate else (action.base_delta / period).tolist()
+                self._base.send(forward, left, turn)
+        self._wait_for(tick)
+        return action
+
+    def hold(self) -> None:
+        """The base stops, the arm stays where it is, the gripper keeps what it has."""
+        if self._closed:
+            return
+        with contextlib.suppress(Exception), self._lock:
+            if self._base is not None:
+                self._base.send(0.0, 0.0, 0.0)
+            self._arm.stop(self._joints(self._positions(self._newest["joints"])))
+            self._tick = None
+
+    def close(self) -> None:
+        """Hold, then end the node. Idempotent."""
+        if not self._closed:
+            self.hold()
+            time.sleep(0.05)  # what was sent last is on its way yet
+            self._closed = True
+            self._session.close()
+
+    def __repr__(self) -> str:
+        return f"Ros2Robot({self._config.name!r})"
+
+    def _begin_anew(self) -> None:
+        """What is measured is the reference; the gripper keeps what it was told."""
+        with self._news:
+            newest = dict(self._newest)
+        positions = self._positions(newest["joints"])
+        gripper = opening_of(self._config.gripper, positions) if self._tick is None else self._reference.gripper
+        self._reference.reset(self._base_pose(newest), self._joints(positions), gripper)
+
+    def _subscribe(self) -> None:
+        from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+        from sensor_msgs.msg import Image, JointState
+        from std_msgs.msg import String
+
+        config = self._config
+        self._listen("joints", JointState, config.joint_states, qos_profile_sensor_data, self._has_joints)
+        if not Path(config.description).is_file():
+            latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+            self._listen("description", String, config.description, latched)
+        for name, camera in config.cameras.items():
+            self._listen(f"image {name}", Image, camera.image, qos_profile_sensor_data)
+            if camera.depth:
+                self._listen(f"depth {name}", Image, camera.depth, qos_profile_sensor_data)
+        if config.base is not None and config.base.odometry:
+            from nav_msgs.msg import Odometry
+
+            self._listen("odometry", Odometry, config.base.odometry, qos_profile_sensor_data)
+        elif config.base is not None:
+            self._transforms = Transforms(self._session.node, *config.base.frames)
+
+    def _listen(
+        self, key: str, kind: Any, topic: str, profile: Any, takes: Callable[[Any], bool] | None = None
+    ) -> None:
+        def keep(message: Any) -> None:
+            if takes is None or takes(message):
+                with self._news:
+                    self._newest[key] = message
+                    self._news.notify_all()
+
+        self._awaited[key] = topic
+        self._session.node.create_subscription(kind, topic, keep, profile)
+
+    def _has_joints(self, message: Any) -> bool:
+        """Several publishers may share the topic; each has some of the joints."""
+        self._known = {**self._known, **dict(zip(message.name, message.position, strict=False))}
+        wanted = {*self._config.arm.joints}
+        if self._config.gripper is not None:
+            wanted.add(self._config.gripper.joint)
+        return wanted <= self._known.keys()
+
+    def _await(self) -> None:
+        """Wait until everything has come once. Raises RobotError that lists what has not."""
+        deadline = time.monotonic() + self._config.patience
+        while True:
+            with self._news:
+                missing = [f"message on {topic}" for key, topic in self._awaited.items() if key not in self._newest]
+            parts = (self._arm, self._gripper, self._base)
+            missing += [what for part in parts if part is not None and (what := part.missing())]
+            if self._config.base is not None and self._config.base.frames and not self._transforms.there():
+                missing.append(f"tf from {' to '.join(self._config.base.frames)}")
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                raise RobotError(
+                    f"{self._config.name}: after {self._config.patience:g} s there is no {'; no '.join(missing)}. "
+                    f"Is the robot running, in ROS domain {domain()}? `ros2 topic list` shows what there is"
+                )
+            time.sleep(0.02)
+
+    def _description(self) -> str:
+        file = Path(self._config.description)
+        return file.read_text(encoding="utf-8") if file.is_file() else str(self._newest["description"].data)
+
+    def _picture(self, name: str, camera: CameraConfig) -> NDArray[np.uint8]:
+        return to_picture(self._newest[f"image {name}"], camera.size)
+
+    def _positions(self, message: Any) -> dict[str, float]:
+        return {**self._known, **dict(zip(message.name, message.position, strict=False))}  # one may hold but a part
+
+    def _joints(self, positions: dict[str, float]) -> NDArray[np.float64]:
+        return np.array([positions[name] for name in self._config.arm.joints], np.float64)
+
+    def _base_pose(self, newest: dict[str, Any]) -> NDArray[np.float64]:
+        if self._config.base is None:
+            return np.zeros(3)
+        if self._config.base.frames:
+            return self._transforms.pose()
+        pose = newest["odometry"].pose.pose
+        return planar(pose.position, pose.orientation)
+
+    def _wait_for(self, tick: float) -> None:
+        """Until the robot's clock and its joint states have reached a time."""
+        period = 1.0 / self._config.rate
+        deadline = time.monotonic() + _SLOW_CLOCK * period + 1.0
+        while not self._closed:
+            with self._news:
+                left = tick - self._session.now()
+                if left <= 0:
+                    return
+                self._news.wait(min(left, 0.02))
+            if time.monotonic() > deadline:
+                raise RobotError(
+                    f"{self._config.name}: its clock goes on by less than {period:g} s in a second or more"
+                )
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise RobotError(f"{self._config.name} was closed; make a new one to go on")
+
+
+class Transforms:
+    """Where one tf frame is in another, in the plane."""
+
+    def __init__(self, node: Any, parent: str, child: str) -> None:
+        from saycan.errors import MissingPartError
+
+        try:
+            import tf2_ros
+        except ImportError as error:
+            raise MissingPartError("frames need tf2_ros: apt install ros-$ROS_DISTRO-tf2-ros-py") from error
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+        self._parent, self._child = parent, child
+
+    def there(self) -> bool:
+        """Whether it is known."""
+        from rclpy.time import Time
+
+        return bool(self._buffer.can_transform(self._parent, self._child, Time()))
+
+    def pose(self) -> NDArray[np.float64]:
+        """(3,) x m, y m, yaw rad."""
+        from rclpy.time import Time
+
+        found = self._buffer.lookup_transform(self._parent, self._child, Time()).transform
+        return planar(found.translation, found.rotation)
+
+
+def planar(position: Any, rotation: Any) -> NDArray[np.float64]:
+    """(3,) x m, y m, yaw rad of a pose's messages."""
+    x, y, z, w = rotation.x, rotation.y, rotation.z, rotation.w
+    yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+    return np.array([position.x, position.y, yaw])

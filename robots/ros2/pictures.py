@@ -1,0 +1,73 @@
+"""Pictures and depth of sensor_msgs/Image as arrays, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.errors import RobotError
+
+_COLORS = {"rgb8": (3, [0, 1, 2]), "bgr8": (3, [2, 1, 0]), "rgba8": (4, [0, 1, 2]), "bgra8": (4, [2, 1, 0])}
+_DEPTHS: dict[str, tuple[str, float]] = {"32FC1": ("f4", 1.0), "16UC1": ("u2", 1e-3), "mono16": ("u2", 1e-3)}
+
+
+def to_picture(message: Any, size: tuple[int, ...] = ()) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of a color or grey image, brought to `size` (H, W). Raises RobotError for what is none."""
+    encoding = message.encoding.lower()
+    if encoding in _COLORS:
+        channels, order = _COLORS[encoding]
+        picture = _rows(message, np.dtype(np.uint8), channels)[..., order]
+    elif encoding in ("mono8", "8uc1"):
+        picture = np.repeat(_rows(message, np.dtype(np.uint8), 1), 3, axis=2)
+    else:
+        raise RobotError(f"an image in {message.encoding!r} cannot be read; valid: {', '.join(_COLORS)}, mono8")
+    if size and picture.shape[:2] != tuple(size):
+        from PIL import Image
+
+        picture = np.asarray(Image.fromarray(picture).resize((size[1], size[0]), Image.Resampling.BOX))
+    return np.ascontiguousarray(picture)
+
+
+def to_depth(message: Any, size: tuple[int, ...] = ()) -> NDArray[np.float32]:
+    """(H, W) float32 m along the optical axis, inf where nothing came back. Raises RobotError for what is none."""
+    if message.encoding not in _DEPTHS:
+        raise RobotError(f"a depth image in {message.encoding!r} cannot be read; valid: {', '.join(_DEPTHS)}")
+    kind, unit = _DEPTHS[message.encoding]
+    depth = _rows(message, np.dtype(kind), 1)[..., 0].astype(np.float32) * np.float32(unit)
+    depth = np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.inf)).astype(np.float32)
+    if size and depth.shape != tuple(size):
+        down = np.linspace(0, depth.shape[0] - 1, size[0]).round().astype(int)
+        right = np.linspace(0, depth.shape[1] - 1, size[1]).round().astype(int)
+        depth = depth[down[:, None], right[None, :]]  # no mean of near and far
+    return depth
+
+
+def from_picture(picture: NDArray[np.uint8]) -> Any:
+    """An image message without a header, of (H, W, 3) uint8 RGB."""
+    return _message(picture, "rgb8", 3 * picture.shape[1])
+
+
+def from_depth(depth: NDArray[np.float32]) -> Any:
+    """An image message without a header, of (H, W) float32 m."""
+    return _message(depth.astype(np.float32), "32FC1", 4 * depth.shape[1])
+
+
+def _message(array: NDArray[Any], encoding: str, step: int) -> Any:
+    from sensor_msgs.msg import Image
+
+    message = Image(height=array.shape[0], width=array.shape[1], encoding=encoding, step=step)
+    message.data = array.tobytes()
+    return message
+
+
+def _rows(message: Any, kind: np.dtype[Any], channels: int) -> NDArray[Any]:
+    """(H, W, C), without what fills up the rows."""
+    kind = kind.newbyteorder(">" if message.is_bigendian else "<")
+    height, width, used = int(message.height), int(message.width), int(message.width) * channels * kind.itemsize
+    data = np.frombuffer(bytes(message.data), np.uint8)
+    if message.step < used or len(data) < message.step * height:
+        raise RobotError(f"an image of {height} x {width} {message.encoding} came with {len(data)} bytes")
+    rows = data[: message.step * height].reshape(height, message.step)[:, :used]
+    return np.ascontiguousarray(rows).view(kind).reshape(height, width, channels)

@@ -1,0 +1,60 @@
+"""A robot of one joint and one camera that misbehaves as it is told to; a process of its own.
+
+    python puppet.py MODE
+
+It publishes joint states and pictures at 50 Hz; after a second of good behaviour MODE begins.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+
+import rclpy
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory
+
+from saycan.ros import stamp
+
+MODES = ("good", "nan", "short", "torn picture", "late picture", "frozen clock", "silence")
+URDF = """<robot name="puppet"><link name="base"/><link name="tip"/><joint name="hinge" type="revolute">
+<parent link="base"/><child link="tip"/><origin xyz="0.3 0 0.5"/><axis xyz="0 0 1"/>
+<limit lower="-2" upper="2" effort="1" velocity="1"/></joint></robot>"""
+
+
+def main(mode: str) -> None:
+    rclpy.init()
+    node = rclpy.create_node("puppet")
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    node.create_publisher(String, "/robot_description", latched).publish(String(data=URDF))
+    states = node.create_publisher(JointState, "/joint_states", 10)
+    pictures = node.create_publisher(Image, "/image", 10)
+    node.create_subscription(JointTrajectory, "/arm", lambda message: None, 10)
+    print("the puppet is there", flush=True)
+    began, count, frozen = time.time(), 0, 0.0
+    while rclpy.ok() and time.time() - began < 120.0:
+        now, bad = time.time(), mode if time.time() - began > 4.0 else "good"
+        count += 1
+        if bad == "silence":
+            time.sleep(0.02)
+            continue
+        frozen = frozen if bad == "frozen clock" else now
+        state = JointState(name=["hinge", "elsewhere"], position=[math.nan if bad == "nan" else 0.1, 7.0])
+        if bad == "short":
+            state.position = []
+        state.header.stamp = stamp(frozen)
+        image = Image(height=8, width=8, encoding="rgb8", step=24)
+        image.data = bytes([50 + count % 100] * (24 * (7 if bad == "torn picture" else 8)))
+        image.header.stamp = stamp(now - 3.0 if bad == "late picture" else now)
+        states.publish(state)
+        pictures.publish(image)
+        rclpy.spin_once(node, timeout_sec=0.02)
+    node.destroy_node()
+    rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

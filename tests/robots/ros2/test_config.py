@@ -1,0 +1,111 @@
+"""A robot's file: what is packaged can be read, and what is wrong in one's own is told with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import saycan.robots.ros2
+from saycan.errors import BadInputError, MissingPartError
+from saycan.robots.kitchen import Kitchen
+from saycan.robots.ros2.config import read_config
+
+PACKAGED = sorted(Path(saycan.robots.ros2.__file__).with_name("configs").glob("*.toml"))
+
+SMALL = """
+name = "arm"
+{robot}
+[arm]
+joints = ["a", "b"]
+base = "base"
+tip = "tip"
+home = [0.0, 0]
+command = "/follow"
+{arm}
+"""
+
+
+@pytest.mark.parametrize("file", PACKAGED, ids=lambda file: file.stem)
+def test_what_is_packaged_can_be_read(file: Path) -> None:
+    config = read_config(file.stem)
+    assert config == config and config.arm.joints and config.cameras
+    assert read_config(file).arm == config.arm
+
+
+def test_the_kitchen_has_the_map_and_the_limits_of_the_simulation() -> None:
+    config, spec = read_config("kitchen"), Kitchen(cameras=()).spec
+    assert config.limits == spec.limits and config.rate == spec.rate
+    assert [*config.places] == [*spec.places]
+    for name, place in spec.places.items():
+        mine = config.places[name]
+        assert (mine.kind, mine.name) == (place.kind, name)
+        for one, other in ((mine.dock, place.dock), (mine.center, place.center), (mine.half_size, place.half_size)):
+            np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_a_small_file_is_enough(tmp_path: Path) -> None:
+    file = tmp_path / "arm.toml"
+    file.write_text(SMALL.format(robot="rate = 20", arm="").replace("rate = 20", "rate = 20\nsim_time = true"))
+    config = read_config(file)
+    assert (config.name, config.rate, config.sim_time, config.arm.home) == ("arm", 20.0, True, (0.0, 0.0))
+    assert config.gripper is None and config.base is None and not config.cameras
+
+
+@pytest.mark.parametrize(
+    ("robot", "arm", "problem"),
+    [
+        ("speed = 3", "", "the robot has no 'speed'; valid: name, arm,"),
+        ("rate = 'fast'", "", "rate is a float, found 'fast'"),
+        ("sim_time = 1", "", "sim_time is a bool, found 1"),
+        ("", "colour = 'red'", "arm has no 'colour'; valid: joints,"),
+        ("", "interface = 'smoke'", "arm.interface is one of follow_joint_trajectory, .* found 'smoke'"),
+        ("", "[gripper]\njoint = 'g'\nclosed = 0", "gripper lacks 'open'"),
+        ("", "[gripper]\njoint = 'g'\nclosed = 0\nopen = 0", "are different positions"),
+        ("", "[gripper]\njoint = 'g'\nclosed = 0\nopen = 1\ninterface = 'joint_state'", "goes with the same interface"),
+        ("", "[base]\ncommand = '/cmd_vel'", "needs odometry .a topic. or frames"),
+        ("", "[cameras]\nhead = 3", "cameras.head is a table, found 3"),
+        ("", "[cameras.head]\nimage = '/i'\nsize = ['a']", "cameras.head.size is a list of numbers"),
+        ("", "[limits]\nee_speed = true", "limits.ee_speed is a float, found True"),
+        (
+            "",
+            "[places.table]\nkind = 'surface'\ndock = [0, 0]\ncenter = [0, 0, 0]\nhalf_size = [1, 1]",
+            "three numbers",
+        ),
+        ("", "[places.x]\nkind = 'sea'\ndock = [0, 0, 0]\ncenter = [0, 0, 0]\nhalf_size = [1, 1]", "one of surface"),
+        ("places = 3", "", "places is a table of tables"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(tmp_path: Path, robot: str, arm: str, problem: str) -> None:
+    file = tmp_path / "arm.toml"
+    file.write_text(SMALL.format(robot=robot, arm=arm))
+    with pytest.raises(BadInputError, match=f"arm.toml: .*{problem}"):
+        read_config(file)
+
+
+def test_home_has_a_number_for_each_joint(tmp_path: Path) -> None:
+    file = tmp_path / "arm.toml"
+    file.write_text(SMALL.format(robot="", arm="").replace("[0.0, 0]", "[0.0]"))
+    with pytest.raises(BadInputError, match=r"for each of arm.joints \(2\), found 1"):
+        read_config(file)
+
+
+def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"there is no robot .nowhere.: a TOML file, or one of .*kitchen"):
+        read_config("nowhere")
+    (tmp_path / "x.toml").write_text("name = ")
+    with pytest.raises(BadInputError, match=r"x.toml: cannot be read"):
+        read_config(tmp_path / "x.toml")
+
+
+def test_without_ros_it_is_said_what_to_do() -> None:
+    from saycan.compose import make_robot
+
+    try:
+        import rclpy  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingPartError, match="source /opt/ros"):
+            make_robot("ros2:kitchen")
+    with pytest.raises(BadInputError, match="something after the colon"):
+        make_robot("ros2:")

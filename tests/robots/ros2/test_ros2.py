@@ -1,0 +1,333 @@
+"""Real nodes in separate processes over loopback: the kitchen as a ROS 2 robot, our driver, and the whole agent.
+
+They run where ROS 2 and the interfaces are installed (.ci/ros2 makes such an environment), and in CI always.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed; .ci/ros2 makes an environment that has it")
+
+from saycan import check_robot
+from saycan.action import Action
+from saycan.errors import HaltedError, LeaseError, RobotError
+from saycan.gate import Gate
+from saycan.robot import Freshness
+from saycan.robots.ros2.config import ArmConfig, CameraConfig, Ros2Config
+from saycan.robots.ros2.driver import Ros2Robot
+from saycan.robots.ros2.kitchen import DEAD_MAN
+from saycan.ros import Session, seconds
+from tests.robots.ros2.processes import Process, until
+
+pytestmark = pytest.mark.ros2
+KITCHEN = ("-m", "saycan.robots.ros2.kitchen")
+HERE = Path(__file__).parent
+DOMAINS = itertools.count(random.Random(os.getpid()).randrange(1, 90))
+SLOW = 0.01  # m/s, which counts as standing still
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A ROS domain for this test alone."""
+    number = 1 + next(DOMAINS) % 100
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    return number
+
+
+@pytest.fixture
+def odometer(domain: int) -> Iterator[Odometer]:
+    """Watches the base."""
+    watching = Odometer()
+    yield watching
+    watching.close()
+
+
+class Odometer:
+    """Where the base was, by the robot's clock."""
+
+    def __init__(self) -> None:
+        from nav_msgs.msg import Odometry
+
+        self.way: list[tuple[float, float, float]] = []
+        self._session = Session("odometer")
+        self._session.node.create_subscription(Odometry, "/odom", self._take, 50)
+
+    def _take(self, message: Any) -> None:
+        position = message.pose.pose.position
+        self.way.append((seconds(message.header.stamp), position.x, position.y))
+
+    def speed(self) -> float:
+        """m/s over the newest tenth of a second."""
+        if len(self.way) < 6:
+            return 0.0
+        (t0, x0, y0), (t1, x1, y1) = self.way[-6], self.way[-1]
+        return float(np.hypot(x1 - x0, y1 - y0)) / max(t1 - t0, 1e-6)
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class Client:
+    """Asks the node for something."""
+
+    def __init__(self) -> None:
+        from rclpy.action import ActionClient
+        from saycan_interfaces.action import Instruct
+        from saycan_interfaces.msg import Decision, State
+
+        self._kind = Instruct
+        self._session = Session("client")
+        self._client = ActionClient(self._session.node, Instruct, "/saycan/instruct")
+        self.feedback: list[Any] = []
+        self.decisions: list[Any] = []
+        self.states: list[str] = []
+        self._session.node.create_subscription(Decision, "/saycan/decision", self.decisions.append, 10)
+        self._session.node.create_subscription(State, "/saycan/state", lambda s: self.states.append(s.status), 10)
+        assert self._client.wait_for_server(timeout_sec=60.0)
+
+    def send(self, instruction: str) -> Any:
+        """The goal's handle, accepted or not."""
+        goal = self._kind.Goal(instruction=instruction, max_steps=12)
+        future = self._client.send_goal_async(goal, feedback_callback=lambda m: self.feedback.append(m.feedback))
+        until(future.done, 20.0)
+        return future.result()
+
+    def result(self, handle: Any, patience: float = 240.0) -> Any:
+        """Status and result."""
+        future = handle.get_result_async()
+        until(future.done, patience, "no result")
+        return future.result()
+
+    def call(self, name: str) -> Any:
+        """A service without arguments."""
+        from std_srvs.srv import Trigger
+
+        client = self._session.node.create_client(Trigger, name)
+        assert client.wait_for_service(timeout_sec=20.0)
+        future = client.call_async(Trigger.Request())
+        until(future.done, 20.0)
+        return future.result()
+
+    def close(self) -> None:
+        self._session.close()
+
+
+# The driver -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_driver_keeps_the_contract_of_robots(domain: int) -> None:
+    with Process([*KITCHEN, "--scene", "at table, apple on table"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        clauses = check_robot(Ros2Robot("kitchen"))
+        assert len(clauses) > 8
+
+
+def test_what_is_commanded_is_done_and_seen(domain: int) -> None:
+    with Process([*KITCHEN, "--scene", "at table, apple on table"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        with Gate(Ros2Robot("kitchen")) as robot:
+            assert {*robot.spec.cameras} == {"head", "wrist"} and "table" in robot.spec.places
+            before = robot.observe()
+            assert 30 < before.images["head"].mean() < 220
+            for _ in range(10):
+                robot.observe()
+                robot.apply(Action([0.0, 0.02, 0.01, 0, 0, 0.03], 0.2, [-0.02, 0.0, 0.0]))
+            for _ in range(5):
+                robot.observe()
+                robot.apply(Action(gripper=0.2))
+            after = robot.observe()
+            moved = after.ee_position - before.ee_position
+            np.testing.assert_allclose(moved, [0.0, 0.2, 0.1], atol=0.02)
+            assert after.base_pose[0] - before.base_pose[0] == pytest.approx(-0.2, abs=0.03)
+            assert after.gripper == pytest.approx(0.2, abs=0.06)
+            assert after.time - before.time == pytest.approx(1.5, abs=0.25)
+            with pytest.raises(LeaseError, match="is driven by"), Gate(Ros2Robot("kitchen")):
+                pass
+
+
+def test_a_robot_that_is_not_there_is_said_not_to_be(domain: int) -> None:
+    config = Ros2Config("ghost", ArmConfig(("a",), "base", "tip", (0.0,), "/arm", "joint_trajectory"), patience=0.5)
+    with pytest.raises(RobotError, match=r"no message on /joint_states; .*description; no subscriber of /arm"):
+        Ros2Robot(config)
+
+
+PUPPET = Ros2Config(
+    "puppet",
+    ArmConfig(("hinge",), "base", "tip", (0.0,), "/arm", "joint_trajectory"),
+    cameras={"eye": CameraConfig("/image", size=(8, 8))},
+    freshness=Freshness(observation=0.6, picture=1.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "problem"),
+    [
+        ("nan", "joints is not finite"),
+        ("torn picture", "8 x 8 rgb8 came with 168 bytes"),
+        ("late picture", "the newest picture of camera 'eye' is 3.. s old"),
+        ("frozen clock", "have not changed their time for"),
+        ("silence", "have not changed their time for"),
+    ],
+)
+def test_malformed_and_late_messages_end_in_an_error_and_no_motion(domain: int, mode: str, problem: str) -> None:
+    with Process([str(HERE / "puppet.py"), mode], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(PUPPET)) as robot:
+            began = time.monotonic()
+            with pytest.raises(RobotError, match=problem):
+                while time.monotonic() - began < 20.0:
+                    robot.observe()
+                    robot.apply(Action())
+            if "clock" in mode or "late" in mode:
+                with pytest.raises(HaltedError):
+                    robot.apply(Action())
+
+
+def test_a_joint_state_without_positions_changes_nothing(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "short"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(PUPPET)) as robot:
+            began = time.monotonic()
+            while time.monotonic() - began < 6.0:
+                seen = robot.observe()
+                robot.apply(Action())
+            assert seen.joints == pytest.approx([0.1])
+
+
+def test_the_arm_refuses_what_is_not_finite_and_the_driver_says_so(domain: int) -> None:
+    with Process([*KITCHEN, "--scene", "at table"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        robot = Ros2Robot("kitchen")
+        try:
+            robot._arm.send(np.full(7, np.nan), 0.1)
+            with pytest.raises(RobotError, match="/arm_controller/follow_joint_trajectory refused a goal"):
+                for _ in range(20):
+                    robot.apply(Action())
+        finally:
+            robot.close()
+
+
+# The whole agent ------------------------------------------------------------------------------------------------------
+
+AGENT = ("-m", "saycan", "ros2", "--robot", "ros2:kitchen")
+APPLE = "at table, apple on close counter, coke can on far counter"
+
+
+@pytest.mark.model
+def test_bring_me_the_apple(domain: int) -> None:
+    goal = "at('apple', 'operator')"
+    with Process([*KITCHEN, "--scene", APPLE, "--goal", goal], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        with Process(AGENT, domain) as agent:
+            agent.hear("the node /saycan is there", 120.0)
+            client = Client()
+            handle = client.send("bring me the apple")
+            assert handle.accepted
+            assert not client.send("and the coke can").accepted, "one thing at a time"
+            until(lambda: client.decisions, 60.0)
+            answer = client.result(handle, 400.0)
+            client.close()
+            assert answer.result.end == "finished", (answer.result, agent.text)
+            assert "bring the apple to the operator" in answer.result.plan
+            assert [one.skill for one in client.feedback if one.outcome == "succeeded"] == list(answer.result.plan)
+            first = client.decisions[0]
+            assert first.instruction == "bring me the apple" and first.skills[first.chosen].endswith("the apple")
+            assert {"running", "idle"} <= {*client.states}
+        assert "holds" in kitchen.end().splitlines()[-1]
+
+
+SCRIPTED = ("--llm", "scripted:go to the far counter|go to the close counter|go to the far counter")
+
+
+def test_cancelling_holds_the_robot_and_then_answers(domain: int, odometer: Odometer) -> None:
+    with Process([*KITCHEN, "--scene", "at close counter"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        with Process([*AGENT, *SCRIPTED], domain) as agent:
+            agent.hear("the node /saycan is there", 120.0)
+            client = Client()
+            for _ in range(2):  # once more: it goes on as before
+                handle = client.send("drive")
+                assert handle.accepted
+                until(lambda: odometer.speed() > 0.2, 60.0, "it never drove")
+                handle.cancel_goal_async()
+                answer = client.result(handle, 30.0)
+                assert answer.status == 5 and answer.result.end == "stopped", answer  # 5: canceled
+                until(lambda: odometer.speed() < SLOW, 2.0, "it drives on")
+            client.close()
+
+
+def test_after_an_emergency_stop_only_a_recovery_lets_it_move(domain: int, odometer: Odometer) -> None:
+    with Process([*KITCHEN, "--scene", "at close counter"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        with Process([*AGENT, *SCRIPTED], domain) as agent:
+            agent.hear("the node /saycan is there", 120.0)
+            client = Client()
+            handle = client.send("drive")
+            until(lambda: odometer.speed() > 0.2, 60.0, "it never drove")
+            assert client.call("/saycan/emergency_stop").success
+            until(lambda: odometer.speed() < SLOW, 2.0, "it drives on")
+            assert client.result(handle, 30.0).result.end in ("failed", "stopped")
+            assert "emergency stop" in client.result(client.send("drive"), 30.0).result.message
+            until(lambda: client.states[-1:] == ["halted"], 5.0)
+            assert client.call("/saycan/recover").success
+            handle = client.send("drive")
+            until(lambda: odometer.speed() > 0.2, 60.0, "it never drove again")
+            handle.cancel_goal_async()
+            client.result(handle, 30.0)
+            client.close()
+
+
+def test_an_agent_that_is_killed_leaves_a_robot_that_stands_still(domain: int, odometer: Odometer) -> None:
+    with Process([*KITCHEN, "--scene", "at close counter"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        agent = Process([*AGENT, *SCRIPTED], domain)
+        agent.hear("the node /saycan is there", 120.0)
+        client = Client()
+        client.send("drive")
+        until(lambda: odometer.speed() > 0.2, 60.0, "it never drove")
+        killed = odometer.way[-1][0]
+        agent.kill()
+        until(lambda: odometer.speed() < SLOW, 3.0, "it drives on")
+        stood = odometer.way[-1][0]
+        print(f"stood still {stood - killed:.2f} s after the agent was killed")
+        assert stood - killed < DEAD_MAN + 1.0
+        where = odometer.way[-1][1:]
+        time.sleep(1.0)
+        assert np.hypot(*np.subtract(odometer.way[-1][1:], where)) < 0.01
+        client.close()
+
+
+def test_a_robot_that_is_killed_ends_the_run_with_an_error(domain: int, odometer: Odometer) -> None:
+    kitchen = Process([*KITCHEN, "--scene", "at close counter"], domain)
+    kitchen.hear("the kitchen is there")
+    with Process([*AGENT, *SCRIPTED], domain) as agent:
+        agent.hear("the node /saycan is there", 120.0)
+        client = Client()
+        handle = client.send("drive")
+        until(lambda: odometer.speed() > 0.2, 60.0, "it never drove")
+        kitchen.kill()
+        answer = client.result(handle, 40.0)
+        assert answer.result.end == "failed" and "the robot failed" in answer.result.message, answer
+        assert agent.popen.poll() is None, "the node itself goes on"
+        client.close()
+
+
+def test_nothing_of_ours_is_left_running(domain: int) -> None:
+    before = {thread.name for thread in threading.enumerate()}
+    with Process([*KITCHEN, "--scene", "at table"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        Ros2Robot("kitchen").close()
+    assert {thread.name for thread in threading.enumerate()} <= before | {"MainThread"}
+    assert kitchen.popen.returncode == 0
