@@ -32,12 +32,13 @@ class Frames:
     """Looks at the pictures of one robot after the other.
 
     A picture is frozen that is byte for byte the same for `spec.freshness.picture` seconds of the robot's clock: noise
-    alone forbids that. A simulated camera has no noise, so there the robot must also have moved. It is black where no
+    alone forbids that. Where there is none, as in a simulator, the robot must also have moved. It is black where no
     value reaches `DARK` for as long, and late where the robot says when it was taken (`Observation.image_times`).
     """
 
     def __init__(self, spec: RobotSpec) -> None:
-        self._longest, self._simulated = spec.freshness.picture, spec.simulated
+        self._longest = spec.freshness.picture
+        self._noisy = spec.freshness.noisy_pictures and not spec.simulated
         self._seen: dict[str, _Seen] = {}
 
     def problem(self, observation: Observation) -> str | None:
@@ -64,7 +65,7 @@ class Frames:
             self._seen[camera] = seen
         if seen.dark_since is not None and now - seen.dark_since > self._longest:
             return f"camera {camera!r} has been black for {now - seen.dark_since:.1f} s"
-        if now - seen.since > self._longest and (not self._simulated or self._has_moved(seen, observation)):
+        if now - seen.since > self._longest and (self._noisy or self._has_moved(seen, observation)):
             return f"camera {camera!r} has shown the same picture for {now - seen.since:.1f} s"
         return None
 

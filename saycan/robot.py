@@ -54,11 +54,14 @@ class Freshness:
         observation: Between an observation and an action that follows from it, and between two times that the robot's
             own clock shows.
         picture: In which a camera shows the very same picture, a black one, or one that is older than that.
+        noisy_pictures: Whether cameras have noise, so that no two pictures are the same. A simulator's have none behind
+            any driver: there the same picture counts only once the robot has moved.
     """
 
     command: float = 0.5
     observation: float = 2.0
     picture: float = 1.0
+    noisy_pictures: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,9 @@ def test_the_very_same_picture_is_noticed_after_a_while_and_after_a_new_one_no_m
 @pytest.mark.parametrize(("base", "ee", "noticed"), [(0.0, 0.0, False), (0.2, 0.0, True), (0.0, 0.3, True)])
 def test_a_simulated_camera_shows_the_same_unless_the_robot_has_moved(base, ee, noticed) -> None:
     moving = [seen(0.1 * n, wrist=20 + n, base=base * n / 12, ee=ee * n / 12) for n in range(13)]
-    assert bool(problems(Frames(spec(simulated=True)), moving)) == noticed
+    behind_a_driver = replace(spec(), freshness=Freshness(picture=0.5, noisy_pictures=False))
+    for robot in (spec(simulated=True), behind_a_driver):
+        assert bool(problems(Frames(robot), moving)) == noticed
 
 
 def test_black_is_noticed_however_it_flickers() -> None:

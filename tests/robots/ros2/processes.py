@@ -55,6 +55,7 @@ class Process:
         """At once, as when the power fails."""
         self.popen.send_signal(signal.SIGKILL)
         self.popen.wait(timeout=10)
+        self._close()
 
     def end(self) -> str:
         """Ask it to end; what it said."""
@@ -65,8 +66,13 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"it did not end when it was asked to: {self.text}") from None
-        self._reader.join(timeout=5)
+        self._close()
         return "".join(self.lines)
+
+    def _close(self) -> None:
+        assert self.popen.stdout is not None
+        self._reader.join(timeout=5)
+        self.popen.stdout.close()
 
     def __enter__(self) -> Process:
         return self
