@@ -5,14 +5,19 @@
 The cost is that of `apply` and `observe` through the gate less that of the same driver without, side by side. For the
 times to standstill the kitchen's robot drives at full speed and lifts its hand; the clock, the simulation's, starts
 when something goes wrong and ends when hand and base are slower than 1 cm/s. What is measured is the whole loop:
-executor, gate, driver, at 50 Hz; at the kitchen's own 10 Hz up to a tenth of a second comes on top. A process that is
-killed cannot be measured so: it takes its simulation with it.
+executor, gate, driver, at 50 Hz; at the kitchen's own 10 Hz up to a tenth of a second comes on top. An agent that is
+killed takes its simulation with it; where ROS 2 is installed (.venv-ros2/bin/python), the kitchen runs in a process of
+its own, and the agent's gets SIGKILL while it drives.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import importlib.util
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -154,6 +159,55 @@ def _slowing(kitchen: Kitchen) -> float:
     raise RobotError("it never stood still")
 
 
+DRIVE = """
+from saycan.action import Action
+from saycan.gate import Gate
+from saycan.robots.ros2.driver import Ros2Robot
+with Gate(Ros2Robot("kitchen")) as robot:
+    while True:
+        robot.observe()
+        robot.apply(Action(gripper=1.0, base_delta=[-0.05, 0.0, 0.0]))
+"""
+
+
+def killed() -> float:
+    """Simulated seconds from SIGKILL of a process that drives a ROS 2 robot to standstill."""
+    from nav_msgs.msg import Odometry
+
+    from saycan.ros import Session, seconds
+
+    way: list[tuple[float, float]] = []
+    watching = Session("watching")
+    watching.node.create_subscription(
+        Odometry, "/odom", lambda one: way.append((seconds(one.header.stamp), one.pose.pose.position.x)), 50
+    )
+
+    def speed() -> float:
+        (t0, x0), (t1, x1) = way[-4], way[-1]
+        return abs(x1 - x0) / max(t1 - t0, 1e-6)
+
+    def until(condition: Callable[[], bool]) -> None:
+        end = perf_counter() + 60.0
+        while len(way) < 4 or not condition():
+            if perf_counter() > end:
+                raise RobotError("the kitchen's node, or whoever drives it, does not do what it should")
+            time.sleep(0.002)
+
+    kitchen = [sys.executable, "-m", "saycan.robots.ros2.kitchen", "--scene", "at table"]
+    with subprocess.Popen(kitchen, stdout=subprocess.DEVNULL) as robot:
+        try:
+            until(lambda: True)
+            with subprocess.Popen([sys.executable, "-c", DRIVE]) as agent:
+                until(lambda: speed() > 0.4)
+                agent.kill()
+                began = way[-1][0]
+            until(lambda: speed() < SLOW)
+            return way[-1][0] - began
+        finally:
+            robot.terminate()
+            watching.close()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables, write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -178,6 +232,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seconds = standstill(name)
         table.add_row(name, f"{seconds:.2f} s")
         rows.append(Row(f"standstill/{name}", seconds, "s"))
+    if importlib.util.find_spec("rclpy") is not None:
+        seconds = killed()
+        table.add_row("the agent's process is killed (ROS 2)", f"{seconds:.2f} s")
+        rows.append(Row("standstill/killed", seconds, "s"))
     console.print(table)
     write_json(options.json, rows)
 

@@ -86,11 +86,13 @@ class CameraConfig:
 
     Attributes:
         image: Topic of sensor_msgs/Image.
+        info: Topic of its sensor_msgs/CameraInfo; "" without.
         depth: Topic of its depth (16UC1 in mm or 32FC1 in m), aligned with the image; "" without.
         size: Height and width that pictures are brought to; as they come where empty.
     """
 
     image: str
+    info: str = ""
     depth: str = ""
     size: tuple[int, ...] = ()
 

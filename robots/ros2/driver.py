@@ -37,6 +37,11 @@ class Ros2Robot:
     Args:
         config: A file, the name of a packaged one ("kitchen"), or what was read from one.
 
+    Attributes:
+        spec: What it is.
+        intrinsics: Camera name to (3, 3) float64, the pinhole matrix for its pictures as they are observed (pixels), of
+            every camera whose CameraInfo is named.
+
     Raises:
         BadInputError: The file or the robot's description cannot be used.
         MissingPartError: ROS 2, or the messages that this robot needs, are not installed.
@@ -72,6 +77,9 @@ class Ros2Robot:
             device=config.device or f"ros2:{domain()}{config.arm.command}",
             places=config.places,
         )
+        self.intrinsics = {
+            name: self._intrinsics(name, pictures[name]) for name, one in config.cameras.items() if one.info
+        }
         self._reference = Reference(
             self._kinematics, np.full(len(config.arm.joints), config.arm.speed / config.rate)
         )  # fmt: skip
@@ -162,7 +170,7 @@ class Ros2Robot:
 
     def _subscribe(self) -> None:
         from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
-        from sensor_msgs.msg import Image, JointState
+        from sensor_msgs.msg import CameraInfo, Image, JointState
         from std_msgs.msg import String
 
         config = self._config
@@ -172,6 +180,8 @@ class Ros2Robot:
             self._listen("description", String, config.description, latched)
         for name, camera in config.cameras.items():
             self._listen(f"image {name}", Image, camera.image, qos_profile_sensor_data)
+            if camera.info:
+                self._listen(f"info {name}", CameraInfo, camera.info, qos_profile_sensor_data)
             if camera.depth:
                 self._listen(f"depth {name}", Image, camera.depth, qos_profile_sensor_data)
         if config.base is not None and config.base.odometry:
@@ -226,6 +236,12 @@ class Ros2Robot:
 
     def _picture(self, name: str, camera: CameraConfig) -> NDArray[np.uint8]:
         return to_picture(self._newest[f"image {name}"], camera.size)
+
+    def _intrinsics(self, name: str, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Scaled from the camera's own size to that of the picture."""
+        info = self._newest[f"info {name}"]
+        scale = np.array([picture.shape[1] / info.width, picture.shape[0] / info.height, 1.0])
+        return scale[:, None] * np.array(info.k, np.float64).reshape(3, 3)
 
     def _positions(self, message: Any) -> dict[str, float]:
         return {**self._known, **dict(zip(message.name, message.position, strict=False))}  # one may hold but a part

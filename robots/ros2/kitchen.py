@@ -30,7 +30,7 @@ from saycan.robots.ros2.pictures import from_picture
 from saycan.ros import Session, stamp
 
 RATE = 50.0  # Hz, of physics' control and of joint states
-LOOKS = 5  # periods from one picture to the next
+LOOKS = 2  # periods from one picture to the next
 DEAD_MAN = 0.3  # s
 GRIPPER_JOINT = "gripper"
 
@@ -46,6 +46,7 @@ class KitchenNode:
     def __init__(self, scene: str | None = None, seed: int = 0, speed: float = 1.0) -> None:
         self.kitchen = Kitchen(scene, seed, rate=RATE)
         self._speed = speed
+        self._fov = {name: camera.fovy for name, camera in self.kitchen.privileged_state().cameras.items()}
         self._session = Session("saycan_kitchen", threads=4)
         self._lock = threading.Lock()
         seen = self.kitchen.observe()
@@ -184,7 +185,7 @@ class KitchenNode:
         """What is measured; pictures where it is their turn."""
         from nav_msgs.msg import Odometry
         from rosgraph_msgs.msg import Clock
-        from sensor_msgs.msg import CameraInfo, JointState
+        from sensor_msgs.msg import JointState
 
         self.kitchen.looking = looks
         seen = self.kitchen.observe()
@@ -202,10 +203,23 @@ class KitchenNode:
             message = from_picture(picture)
             message.header.stamp, message.header.frame_id = now, f"{name}_camera"
             images.publish(message)
-            infos.publish(CameraInfo(header=message.header, height=picture.shape[0], width=picture.shape[1]))
+            infos.publish(self._info(message))
         self._odometry.publish(odometry)
         self._clock.publish(Clock(clock=now))
         self._states.publish(state)
+
+    def _info(self, image: Any) -> Any:
+        """Intrinsics of an ideal pinhole camera."""
+        from sensor_msgs.msg import CameraInfo
+
+        name = image.header.frame_id.removesuffix("_camera")
+        focal = 0.5 * image.height / np.tan(0.5 * self._fov[name])
+        message = CameraInfo(header=image.header, height=image.height, width=image.width, distortion_model="plumb_bob")
+        message.k = [focal, 0.0, image.width / 2, 0.0, focal, image.height / 2, 0.0, 0.0, 1.0]
+        message.d = [0.0] * 5
+        message.r = np.eye(3).reshape(9).tolist()
+        message.p = [focal, 0.0, image.width / 2, 0.0, 0.0, focal, image.height / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
+        return message
 
 
 class Trajectory:

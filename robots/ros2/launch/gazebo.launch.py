@@ -19,6 +19,7 @@ from launch_ros.substitutions import FindPackageShare
 BRIDGED = [
     "/clock@rosgraph_msgs/msg/Clock[gz.msgs.Clock",
     "/head_camera/image@sensor_msgs/msg/Image[gz.msgs.Image",
+    "/head_camera/camera_info@sensor_msgs/msg/CameraInfo[gz.msgs.CameraInfo",
     "/head_camera/depth_image@sensor_msgs/msg/Image[gz.msgs.Image",
 ]
 CONTROLLERS = ["joint_state_broadcaster", "panda_arm_controller", "panda_hand_controller"]

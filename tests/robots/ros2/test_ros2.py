@@ -139,6 +139,8 @@ def test_what_is_commanded_is_done_and_seen(domain: int) -> None:
         kitchen.hear("the kitchen is there")
         with Gate(Ros2Robot("kitchen")) as robot:
             assert {*robot.spec.cameras} == {"head", "wrist"} and "table" in robot.spec.places
+            matrix = robot.driver.intrinsics["head"]
+            assert matrix[0, 0] == matrix[1, 1] > 20 and matrix[0, 2] == matrix[1, 2] == 32
             before = robot.observe()
             assert 30 < before.images["head"].mean() < 220
             for _ in range(10):
@@ -239,7 +241,8 @@ def test_bring_me_the_apple(domain: int) -> None:
             until(lambda: client.decisions, 60.0)
             answer = client.result(handle, 400.0)
             client.close()
-            assert answer.result.end == "finished", (answer.result, agent.text)
+            told = [(one.skill, one.outcome, one.message) for one in client.feedback]
+            assert answer.result.end == "finished", f"{answer.result.message}\n{told}\n{agent.text}"
             assert "bring the apple to the operator" in answer.result.plan
             assert [one.skill for one in client.feedback if one.outcome == "succeeded"] == list(answer.result.plan)
             first = client.decisions[0]
