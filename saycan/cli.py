@@ -69,6 +69,9 @@ Values = Annotated[str | None, typer.Option(help='What can be done: "learned", "
 DetectorName = Annotated[
     str | None, typer.Option("--detector", help='What has been done: "learned", "privileged", or module:attribute.')
 ]
+Library = Annotated[
+    Path | None, typer.Option("--library", help="Skills of your own: phrases, things, places, policy, in a TOML file.")
+]
 Film = Annotated[bool, typer.Option("--video/--no-video", help="Whether the run folder gets a video.")]
 Traceback = Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when something goes wrong.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the outcome to this file, as JSON.")]
@@ -99,6 +102,7 @@ def repl(
     policy: PolicyName = None,
     values: Values = None,
     detector: DetectorName = None,
+    library: Library = None,
     max_steps: MaxSteps = 20,
     record: Record = Path("runs"),
     no_record: NoRecord = False,
@@ -113,7 +117,20 @@ def repl(
         where = None if no_record else record
         llm = with_adapter(llm, adapter)
         setup = Setup(
-            robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video, policy, values, detector
+            robot,
+            llm,
+            scene,
+            seed,
+            fallback,
+            planner,
+            scoring,
+            max_steps,
+            where,
+            video,
+            policy,
+            values,
+            detector,
+            library,
         )
         Repl(setup, screen.out).run()
 
@@ -135,6 +152,7 @@ def run(
     policy: PolicyName = None,
     values: Values = None,
     detector: DetectorName = None,
+    library: Library = None,
     max_steps: MaxSteps = 20,
     record: Record = Path("runs"),
     no_record: NoRecord = False,
@@ -163,7 +181,20 @@ def run(
         where = None if no_record else record
         llm = with_adapter(llm, adapter)
         setup = Setup(
-            robot, llm, scene, seed, fallback, planner, scoring, max_steps, where, video, policy, values, detector
+            robot,
+            llm,
+            scene,
+            seed,
+            fallback,
+            planner,
+            scoring,
+            max_steps,
+            where,
+            video,
+            policy,
+            values,
+            detector,
+            library,
         )
         with opened(setup, screen.out) as agent:
             world = agent.robot.driver
@@ -205,6 +236,7 @@ def plan(
     policy: PolicyName = None,
     values: Values = None,
     detector: DetectorName = None,
+    library: Library = None,
     options: Annotated[int, typer.Option(help="How many of the leading options to show.", min=1)] = 10,
     figure: Annotated[Path | None, typer.Option(help="Also draw the decision into this PNG.")] = None,
     json_file: Json = None,
@@ -218,7 +250,7 @@ def plan(
         from saycan.tables import decision_table
 
         instruction = check_instruction(instruction)
-        parts = {"policy": policy, "values": values, "detector": detector}
+        parts = {"policy": policy, "values": values, "detector": detector, "library": library}
         llm = with_adapter(llm, adapter)
         setup = Setup(robot, llm, scene, seed, fallback, planner, scoring, record=None, **parts)  # type: ignore[arg-type]
         with opened(setup, screen.out) as agent:
@@ -253,15 +285,15 @@ def plan(
 
 
 @app.command()
-def skills(robot: Robot = "kitchen", traceback: Traceback = False) -> None:
+def skills(robot: Robot = "kitchen", library: Library = None, traceback: Traceback = False) -> None:
     """List what the robot can be asked to do."""
     with telling(traceback) as screen:
         from saycan.session import Setup, opened
         from saycan.tables import skill_table
 
-        with opened(Setup(robot), screen.out) as agent:
-            library = agent.library
-        screen.out.print(skill_table(library), highlight=False)
+        with opened(Setup(robot, library=library), screen.out) as agent:
+            found = agent.library
+        screen.out.print(skill_table(found), highlight=False)
 
 
 @app.command()
@@ -275,6 +307,7 @@ def ros2(
     policy: PolicyName = None,
     values: Values = None,
     detector: DetectorName = None,
+    library: Library = None,
     max_steps: MaxSteps = 20,
     traceback: Traceback = False,
 ) -> None:
@@ -285,7 +318,20 @@ def ros2(
 
         llm = with_adapter(llm, adapter)
         setup = Setup(
-            robot, llm, None, None, fallback, planner, scoring, max_steps, None, False, policy, values, detector
+            robot,
+            llm,
+            None,
+            None,
+            fallback,
+            planner,
+            scoring,
+            max_steps,
+            None,
+            False,
+            policy,
+            values,
+            detector,
+            library,
         )
         with opened(setup, screen.out) as agent:
             load_planner(agent, setup, screen.out)

@@ -39,7 +39,7 @@ class Template:
                 raise BadInputError(f"template {self.text!r} needs at least one {hole}; pass {hole}s=(...)")
         if "place" not in holes and len(self.places) > 1:
             raise BadInputError(f"template {self.text!r} has no hole for its {len(self.places)} places; add {{place}}")
-        for thing in self.objects or (None,):
+        for thing in self.objects if "object" in holes else (None,):
             for place in self.places or (None,):
                 phrase = self.text.format(object=thing, place=place)
                 yield Skill(phrase, self.verb, thing, place, self.seconds)

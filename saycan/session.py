@@ -19,6 +19,7 @@ from saycan.errors import BadInputError
 from saycan.parts import approximation_notice, describe_parts, privileged_notice
 from saycan.privileged import Resettable
 from saycan.recorder import Recorder
+from saycan.skill_file import SkillFile, read_skills
 from saycan.step import Event, Result
 
 
@@ -36,6 +37,7 @@ class Setup:
         record: Where run folders are made; None records nothing.
         video: Whether to film.
         policy, values, detector: Names, as `saycan.compose` knows them; None takes the robot's defaults.
+        library: A file of skills (`saycan.skill_file`); None takes the robot's.
     """
 
     robot: str = "kitchen"
@@ -51,9 +53,11 @@ class Setup:
     policy: str | None = None
     values: str | None = None
     detector: str | None = None
+    library: Path | None = None
 
     def open(self) -> Agent:
         """The agent; whoever opens it closes it with `close_agent`. Raises SayCanError."""
+        given = SkillFile() if self.library is None else read_skills(self.library)
         robot = compose.make_robot(self.robot)
         try:
             if self.scene is not None or self.seed is not None:
@@ -65,9 +69,10 @@ class Setup:
             return Agent(
                 robot,
                 llm=self.llm,
-                policy=self.policy,
-                values=self.values,
-                detector=self.detector,
+                library=given.library,
+                policy=self.policy or given.policy,
+                values=self.values or given.values,
+                detector=self.detector or given.detector,
                 fallback=self.fallback,
                 planner=self.planner,
                 scoring=self.scoring,

@@ -101,6 +101,19 @@ def test_the_goal_decides_the_exit_code_whatever_the_agent_says(goal: str, code:
         assert 'what is missing: visited("drawer")' in result.stdout
 
 
+def test_skills_of_ones_own_come_from_a_file() -> None:
+    Path("mine.toml").write_text('[[skill]]\nphrase = "go to the table"\nverb = "go to"\nplaces = ["table"]\n')
+    listed = saycan("skills", "--robot", "fake", "--library", "mine.toml")
+    assert listed.exit_code == 0 and "2 phrases in all" in listed.stdout
+    ran = saycan(
+        "run", "drive", "--robot", "fake", "--llm", "scripted:go to the table", "--library", "mine.toml", "--no-record"
+    )
+    assert ran.exit_code == 0, ran.output
+    Path("mine.toml").write_text('[[skill]]\nphrase = "go to the table"\nspeed = 3\n')
+    wrong = saycan("skills", "--robot", "fake", "--library", "mine.toml")
+    assert wrong.exit_code == 2 and "mine.toml, line 3: unknown key 'speed'" in wrong.stderr.replace("\n", " ")
+
+
 def test_a_run_that_does_not_finish_ends_with_1() -> None:
     result = saycan("run", "clean the table", *FAKE, "--no-record", "--max-steps", "1")
     assert result.exit_code == 1
