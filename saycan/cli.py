@@ -297,6 +297,25 @@ def skills(robot: Robot = "kitchen", library: Library = None, traceback: Traceba
 
 
 @app.command()
+def robots(traceback: Traceback = False) -> None:
+    """List the robots that --robot knows, those of other packages too."""
+    _list("robots", traceback)
+
+
+@app.command()
+def models(traceback: Traceback = False) -> None:
+    """List the language models that --llm knows, those of other packages too."""
+    _list("models", traceback)
+
+
+@app.command()
+def policies(traceback: Traceback = False) -> None:
+    """List the policies, values and detectors that can be chosen, those of other packages too."""
+    for group in ("policies", "values", "detectors"):
+        _list(group, traceback)
+
+
+@app.command()
 def ros2(
     robot: Robot = "ros2:kitchen",
     llm: Llm = "gemma",
@@ -358,6 +377,14 @@ def doctor(traceback: Traceback = False) -> None:
 def main() -> None:
     """The entry point."""
     app(prog_name="saycan")
+
+
+def _list(group: str, traceback: bool) -> None:
+    with telling(traceback) as screen:
+        from saycan.catalogue import choices
+        from saycan.tables import choice_table
+
+        screen.out.print(choice_table(group, choices(group)), highlight=False)
 
 
 def _judge(goal: Goal, world: PrivilegedWorld, out: Console) -> bool:

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from saycan.catalogue import Choice
 from saycan.decision import Decision
 from saycan.figure import format_score
 from saycan.privileged import PrivilegedState
@@ -129,6 +130,17 @@ def bar(fraction: float, width: int) -> str:
     whole = int(filled)
     part = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589"[int((filled - whole) * 8)] if whole < width else ""
     return ("\u2588" * whole + part).ljust(width)
+
+
+def choice_table(title: str, choices: Iterable[Choice]) -> RenderableType:
+    """What can be chosen, and where it comes from."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(Text(title, style="bold"), no_wrap=True)
+    table.add_column("from", style="dim", no_wrap=True)
+    table.add_column("")
+    for choice in choices:
+        table.add_row(Text(choice.name), choice.source, Text(choice.about))
+    return table
 
 
 def _score(value: float, colour: str) -> Text:
