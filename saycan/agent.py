@@ -192,7 +192,7 @@ class Agent:
         generator's return value. A bad instruction, and a part that is missing or cannot be loaded, raise at once.
         """
         instruction = check_instruction(instruction)
-        policy = self._require_policy()
+        policy = self.require_policy()
         self._forget_stop()
         planner = self.planner  # loaded before the clock of the run starts
         steps = self.max_steps if max_steps is None else max_steps
@@ -210,9 +210,15 @@ class Agent:
         Raises UnknownNameError or MissingPartError at once.
         """
         chosen = self.library.find(skill) if isinstance(skill, str) else skill
-        policy = self._require_policy()
+        policy = self.require_policy()
         self._forget_stop()
         return self._perform(chosen, policy)
+
+    def require_policy(self) -> Policy:
+        """What turns observations into actions. Raises MissingPartError when there is none."""
+        if self.policy is None:
+            raise self._missing("policy", "a function (observation, skill) -> Action, or an object with reset and act")
+        return self.policy
 
     def tell(self, text: str) -> None:
         """Tell a run something: the planner takes it in before its next decision. From any thread."""
@@ -346,11 +352,6 @@ class Agent:
             self._stop.clear()
             self.robot.release()
         self.robot.require_free()
-
-    def _require_policy(self) -> Policy:
-        if self.policy is None:
-            raise self._missing("policy", "a function (observation, skill) -> Action, or an object with reset and act")
-        return self.policy
 
     def _missing(self, argument: str, what: str) -> MissingPartError:
         return MissingPartError(

@@ -63,7 +63,10 @@ MaxSteps = Annotated[int, typer.Option(help="Skills after which a run times out.
 Record = Annotated[Path, typer.Option(help="Where run folders are made.")]
 NoRecord = Annotated[bool, typer.Option("--no-record", help="Leave no run folder.")]
 PolicyName = Annotated[
-    str | None, typer.Option("--policy", help='Who acts: "learned", "learned:FILE", "experts", or module:attribute.')
+    str | None,
+    typer.Option(
+        "--policy", help='Who acts: "learned", "learned:FILE", "remote:ws://HOST:PORT", "experts", or module:attribute.'
+    ),
 ]
 Values = Annotated[str | None, typer.Option(help='What can be done: "learned", "geometric", or module:attribute.')]
 DetectorName = Annotated[
@@ -313,6 +316,30 @@ def policies(traceback: Traceback = False) -> None:
     """List the policies, values and detectors that can be chosen, those of other packages too."""
     for group in ("policies", "values", "detectors"):
         _list(group, traceback)
+
+
+@app.command("serve-policy")
+def serve_policy(
+    robot: Robot = "kitchen",
+    policy: PolicyName = "learned",
+    library: Library = None,
+    host: Annotated[str, typer.Option(help="Who may connect: 127.0.0.1 is this computer alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
+    traceback: Traceback = False,
+) -> None:
+    """Serve a policy to robots elsewhere, in openpi's protocol, until Ctrl-C."""
+    with telling(traceback) as screen:
+        from saycan.serving import PolicyServer
+        from saycan.session import Interrupts, Setup, opened
+
+        with opened(Setup(robot, policy=policy, library=library), screen.out) as agent:
+            server = PolicyServer(agent.require_policy(), agent.robot.spec, agent.library, host, port)
+            screen.out.print(f"serving {policy} for {agent.robot.spec.name} at {server.url}", highlight=False)
+            if host not in ("127.0.0.1", "localhost", "::1"):
+                screen.out.print("whoever can connect can use it: nobody is asked who they are", style="yellow")
+            ended = Event()
+            with server, Interrupts(ended.set, lambda line: None):
+                ended.wait()
 
 
 @app.command()

@@ -167,13 +167,16 @@ def with_fallback(first: LanguageModel, second: str) -> LanguageModel:
 
 
 def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
-    """A policy for a robot, by name: "experts", "learned", "learned:FILE", an entry point, or "module:attribute".
+    """A policy for a robot, by name: "experts", "learned", "learned:FILE", "remote:ws://HOST:PORT", an entry point, or
+    "module:attribute".
 
     Entry points are those of the group `saycan.policies`. It gets the driver and `options`. Raises UnknownNameError or
     MissingPartError.
     """
     driver = _driver(robot)
     kind, colon, file = name.partition(":")
+    if colon and kind == "remote":
+        return cast(Policy, _load("saycan.skills.policies.remote:remote_policy")(driver, file, **options))
     if colon and kind == "learned":
         if not file:
             raise BadInputError(f"{name!r} needs a file after the colon, as in 'learned:out/policy.safetensors'")
