@@ -36,6 +36,8 @@ def module_names() -> dict[str, Path]:
     found = {}
     for folder, package in [(ROOT / "saycan", "saycan"), *((ROOT / leaf, f"saycan.{leaf}") for leaf in LEAVES)]:
         for file in folder.rglob("*.py"):
+            if "." in file.stem:
+                continue  # ROS's launch files are run by their path
             parts = file.relative_to(folder).with_suffix("").parts
             name = ".".join((package, *parts)).removesuffix(".__init__")
             found[name] = file
