@@ -8,8 +8,9 @@ Three sets (`saycan.planners.lessons.lesson.SETS`): phrasings that were never ta
 never taught or that are unknown, and other rooms with other names for things, places and skills. A plan is right when
 the agent ends it with "done" within twice the shortest plan plus 4 steps, the goal holds, and nothing else was moved.
 Skills take effect at once, but for some that fail without a reason, which do not count against it. Can is privileged
-here: 0.95 where the symbolic precondition holds, else 0.05, times the levels of `saycan.skills.geometric`; what cameras
-see has no part in it. Every model has the same lessons and failures.
+here: 0.95 where the symbolic precondition holds, else 0.05, times the levels of `saycan.skills.geometric`; but whether
+a thing is there to be found it does not know, as no camera does before it has looked. Every model has the same lessons
+and failures.
 
 With --suite the kitchen's lessons are written as a suite for `saycan eval`: there the learned Can looks at pictures.
 """
@@ -68,8 +69,12 @@ class SymbolicValues:
 
     def values(self, observation: Observation, skills: Sequence[Skill]) -> NDArray[np.float64]:
         """(N,) in [0, 1]."""
-        can = [IMPOSSIBLE if precondition(self.state, skill) else POSSIBLE for skill in skills]
+        can = [IMPOSSIBLE if self._cannot(skill) else POSSIBLE for skill in skills]
         return np.array([value * LEVEL.get(skill.verb, 1.0) for value, skill in zip(can, skills, strict=True)])
+
+    def _cannot(self, skill: Skill) -> bool:
+        unseen = skill.verb == "find" and not self.state.named(str(skill.object))
+        return precondition(self.state, skill) is not None and not unseen
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ FAILING = 0.07
 SLIPPING = 0.04
 """How often something that cannot be done is tried before a step."""
 
+_GUESSES = 6  # things of a kind that are looked for, at most
+_AGAIN = 0.15  # how often one that was not found is looked for once more
+
 _MOST_STATES = 30_000  # that are looked at for a plan: what takes more is no instruction of everyday life
 
 KEPT = (
@@ -226,6 +229,7 @@ class _Course:
         self._state: PrivilegedState = setting.state
         self._memory: list[Memory] = []
         self._number = 0
+        self._missed: set[str] = set()
         self.slips: list[int] = []
 
     def run(self, errands: list[Errand]) -> tuple[Memory, ...] | None:
@@ -245,6 +249,8 @@ class _Course:
             plan = self._plan(here)
             if plan is None:
                 return None
+            if here.thing and plan and plan[0].verb == "find" and not self._plain:
+                self._guess(here)
             for place, skill in enumerate(plan):
                 if skill.verb == "open" and errand.verb != "open":
                     self._reach(here)
@@ -274,12 +280,29 @@ class _Course:
             if self._setting.state.named(str(thing)):
                 rest = tuple(other for other in things if other != thing and other is not None)
                 return Errand(errand.verb, thing, errand.place, rest)
-            find = next(skill for skill in self._setting.library if skill.verb == "find" and skill.object == thing)
             for _ in range(self._rng.choice((1, 1, 2))):
-                self._fail(find, "absent")
+                self._fail(self._find(str(thing)), "absent")
             if number:
                 break
         return None if things else errand
+
+    def _guess(self, errand: Errand) -> None:
+        """Look for others that would do and are not there: which of them is, nobody has told."""
+        others = [thing for thing in errand.instead if not self._held(thing) and thing not in self._missed]
+        pool = self._rng.sample(others, len(others))
+        pool.insert(self._rng.randint(0, len(pool)), str(errand.thing))
+        for thing in pool[:_GUESSES]:
+            if self._setting.state.named(thing):
+                return
+            self._missed.add(thing)
+            for _ in range(2 if self._rng.random() < _AGAIN else 1):
+                self._fail(self._find(thing), "absent")
+
+    def _held(self, thing: str) -> bool:
+        return self._state.held is not None and self._state.by_id(self._state.held).name == thing
+
+    def _find(self, thing: str) -> Skill:
+        return next(skill for skill in self._setting.library if skill.verb == "find" and skill.object == thing)
 
     def _plan(self, errand: Errand) -> tuple[Skill, ...] | None:
         state, setting = self._state, self._setting

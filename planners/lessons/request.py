@@ -13,7 +13,7 @@ from saycan.planners.lessons.words import Words, capital
 
 _INTENTS = {
     "bring": 20, "discard": 14, "move": 22, "store": 6, "hold": 6, "seek": 4, "lower": 5, "drive": 6, "tour": 2,
-    "clean": 9, "open": 2, "close": 2, "need": 8,
+    "clean": 9, "open": 2, "close": 2, "need": 12,
 }  # fmt: skip
 _CARRIED = {"bring": ("bring", USER), "discard": ("trash", BIN), "move": ("place", None), "store": ("place", DRAWER)}
 _ABSENT = 0.06  # how often a thing is asked for that is nowhere
@@ -227,7 +227,7 @@ class Requests:
         """A mention: by name, by kind, by a description, or a number of a kind."""
         setting, rng, words = self._setting, self._rng, self._words
         room, chance = setting.room, rng.random()
-        if chance < 0.6:
+        if chance < 0.48:
             things = self._present(setting.things, taken)
             if self._absent and rng.random() < _ABSENT:
                 things = [thing for thing in setting.things if thing not in taken and not _there(setting, thing)]
@@ -242,7 +242,7 @@ class Requests:
                 text = words.at(text, words.place(str(rests[0])))
             return _Item(text, (thing,), (thing,))
         kinds = {kind: members for kind, (_, members) in room.kinds.items()}
-        pool = room.like if chance < 0.75 else kinds
+        pool = room.like if chance < 0.7 else kinds
         can = {text: self._allowed(verb, self._present(members, taken)) for text, members in pool.items()}
         can = {text: members for text, members in can.items() if members and not taken & {*pool[text]}}
         if not can:

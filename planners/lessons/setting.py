@@ -18,6 +18,7 @@ _TRAVEL = 0.3  # m, of the drawer
 _OPTIONAL = 0.12  # how often a room lacks its drawer, its bin or something to wipe
 _HOLDING = 0.15  # how often something is in the hand
 _SHUT_AWAY = 0.1  # how often a thing is in the drawer
+_ABSENT, _SCARCE = 0.25, 0.7  # how many of the things that skills speak of are nowhere, in one room and in another
 _MOST_THINGS = 16
 
 
@@ -121,9 +122,10 @@ def _state(
     """Most of the things somewhere, a few twice; one in the hand now and then; spills."""
     objects = []
     holding = rng.random() < _HOLDING
+    absent = _SCARCE if rng.random() < 0.5 else _ABSENT
     held: str | None = None
     for thing in things:
-        for copy in range(_copies(rng)):
+        for copy in range(_copies(rng, absent)):
             id, place = f"{thing} {copy}", rng.choice(surfaces)
             if DRAWER in places and rng.random() < _SHUT_AWAY:
                 place = DRAWER
@@ -156,9 +158,9 @@ def _state(
     )
 
 
-def _copies(rng: random.Random) -> int:
+def _copies(rng: random.Random, absent: float) -> int:
     chance = rng.random()
-    return 0 if chance < 0.25 else 2 if chance > 0.92 else 1
+    return 0 if chance < absent else 2 if chance > 0.92 else 1
 
 
 def _place(name: str, number: int) -> Place:
