@@ -26,6 +26,9 @@ from saycan.symbolic import effect, precondition
 FAILING = 0.07
 """How often a step fails and is tried again."""
 
+DOUBTED = 0.05
+"""How often a step that worked does not look so. The next one follows then: what cannot be done again, Can sees."""
+
 SLIPPING = 0.04
 """How often something that cannot be done is tried before a step."""
 
@@ -61,6 +64,7 @@ class Lesson:
         memory: What then happened, in order, ending with "done".
         goal: Whether it has been fulfilled; nothing of the agent's.
         slips: Places in `memory` of steps that could not be done: they are to be read, not to be learned.
+        doubted: Places in `memory` of steps that were done and did not look so.
     """
 
     setting: Setting
@@ -68,6 +72,7 @@ class Lesson:
     memory: tuple[Memory, ...]
     goal: goals.Goal
     slips: frozenset[int] = frozenset()
+    doubted: frozenset[int] = frozenset()
 
 
 def lessons(seed: int, count: int = 1) -> list[Lesson]:
@@ -188,7 +193,7 @@ def _lesson(
         text = text.rstrip(".!?")
     elif not plain and chance < 0.24:
         text = words.aside(text)
-    return Lesson(setting, text, memory, as_goal(wanted), frozenset(course.slips))
+    return Lesson(setting, text, memory, as_goal(wanted), frozenset(course.slips), frozenset(course.doubted))
 
 
 def _goes_with(request: Request, wanted: list[Request]) -> bool:
@@ -231,6 +236,7 @@ class _Course:
         self._number = 0
         self._missed: set[str] = set()
         self.slips: list[int] = []
+        self.doubted: list[int] = []
 
     def run(self, errands: list[Errand]) -> tuple[Memory, ...] | None:
         """Everything, with "done" at the end; None where there is no plan."""
@@ -345,8 +351,12 @@ class _Course:
             elif chance < 0.12:
                 self._memory.append(Feedback("human", self._rng.choice(words["ending"])))
                 return False
-        self._number += 1
-        self._memory.append(_step(self._number, skill))
+        if not self._plain and self._rng.random() < DOUBTED:
+            self.doubted.append(len(self._memory))
+            self._fail(skill, "doubted")
+        else:
+            self._number += 1
+            self._memory.append(_step(self._number, skill))
         self._state = effect(self._state, skill)
         return True
 

@@ -50,9 +50,11 @@ def test_a_seed_gives_the_same_lessons() -> None:
 def test_every_step_can_be_done_when_it_is_done_and_the_last_is_done(taught: list[Lesson]) -> None:
     for lesson in taught:
         state = lesson.setting.state
-        for step in steps(lesson):
+        for place, step in enumerate(lesson.memory):
+            if not isinstance(step, Step):
+                continue
             assert step.skill in lesson.setting.library
-            if step.outcome is Outcome.SUCCEEDED:
+            if step.outcome is Outcome.SUCCEEDED or place in lesson.doubted:
                 assert precondition(state, step.skill) is None, (lesson.instruction, step.skill)
                 state = effect(state, step.skill)
         assert steps(lesson)[-1].skill == DONE

@@ -230,7 +230,7 @@ APPLE = "at table, apple on close counter, coke can on far counter"
 @pytest.mark.model
 def test_bring_me_the_apple(domain: int) -> None:
     goal = "at('apple', 'operator')"
-    with Process([*KITCHEN, "--scene", APPLE, "--goal", goal], domain) as kitchen:
+    with Process([*KITCHEN, "--scene", APPLE, "--seed", "1", "--goal", goal], domain) as kitchen:
         kitchen.hear("the kitchen is there")
         with Process(AGENT, domain) as agent:
             agent.hear("the node /saycan is there", 120.0)
