@@ -1,8 +1,9 @@
-"""A robot of one joint and one camera that misbehaves as it is told to; a process of its own.
+"""A robot of one joint, one finger and one camera that misbehaves as it is told to; a process of its own.
 
     python puppet.py MODE
 
-It publishes joint states and pictures at 50 Hz; after a second of good behaviour MODE begins.
+It publishes joint states, pictures and depth at 50 Hz; after four seconds of good behaviour MODE begins. It is at once
+where /joint_command says, and takes no notice of trajectories.
 """
 
 from __future__ import annotations
@@ -32,7 +33,14 @@ def main(mode: str) -> None:
     node.create_publisher(String, "/robot_description", latched).publish(String(data=URDF))
     states = node.create_publisher(JointState, "/joint_states", 10)
     pictures = node.create_publisher(Image, "/image", 10)
+    depths = node.create_publisher(Image, "/depth", 10)
+    positions = {"hinge": 0.1, "finger": 0.0}
     node.create_subscription(JointTrajectory, "/arm", lambda message: None, 10)
+
+    def take(message: JointState) -> None:
+        positions.update(zip(message.name, message.position, strict=True))
+
+    node.create_subscription(JointState, "/joint_command", take, 10)
     print("the puppet is there", flush=True)
     began, count, frozen = time.time(), 0, 0.0
     while rclpy.ok() and time.time() - began < 120.0:
@@ -42,15 +50,19 @@ def main(mode: str) -> None:
             time.sleep(0.02)
             continue
         frozen = frozen if bad == "frozen clock" else now
-        state = JointState(name=["hinge", "elsewhere"], position=[math.nan if bad == "nan" else 0.1, 7.0])
+        hinge = math.nan if bad == "nan" else positions["hinge"]
+        state = JointState(name=["hinge", "elsewhere", "finger"], position=[hinge, 7.0, positions["finger"]])
         if bad == "short":
             state.position = []
         state.header.stamp = stamp(frozen)
         image = Image(height=8, width=8, encoding="rgb8", step=24)
         image.data = bytes([50 + count % 100] * (24 * (7 if bad == "torn picture" else 8)))
         image.header.stamp = stamp(now - 3.0 if bad == "late picture" else now)
+        depth = Image(height=8, width=8, encoding="16UC1", step=16, data=(1500).to_bytes(2, "little") * 64)
+        depth.header = image.header
         states.publish(state)
         pictures.publish(image)
+        depths.publish(depth)
         rclpy.spin_once(node, timeout_sec=0.02)
     node.destroy_node()
     rclpy.try_shutdown()

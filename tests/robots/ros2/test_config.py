@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,18 @@ def test_what_is_packaged_can_be_read(file: Path) -> None:
     config = read_config(file.stem)
     assert config == config and config.arm.joints and config.cameras
     assert read_config(file).arm == config.arm
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGED[0].parents[1].glob("launch/*.py")), ids=lambda file: file.stem)
+def test_launch_files_parse_and_name_packaged_things_that_exist(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    assert "generate_launch_description" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    modules = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    for name in modules:
+        if name.startswith("saycan."):
+            assert find_spec(name) is not None, name
+        if name.startswith("examples/"):
+            assert (Path(__file__).parents[3] / name).is_file(), name
 
 
 def test_the_kitchen_has_the_map_and_the_limits_of_the_simulation() -> None:

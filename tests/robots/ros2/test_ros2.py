@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from saycan.action import Action
 from saycan.errors import HaltedError, LeaseError, RobotError
 from saycan.gate import Gate
 from saycan.robot import Freshness
-from saycan.robots.ros2.config import ArmConfig, CameraConfig, Ros2Config
+from saycan.robots.ros2.config import ArmConfig, CameraConfig, GripperConfig, Ros2Config
 from saycan.robots.ros2.driver import Ros2Robot
 from saycan.robots.ros2.kitchen import DEAD_MAN
 from saycan.ros import Session, seconds
@@ -206,6 +207,24 @@ def test_a_joint_state_without_positions_changes_nothing(domain: int) -> None:
                 seen = robot.observe()
                 robot.apply(Action())
             assert seen.joints == pytest.approx([0.1])
+
+
+def test_an_arm_and_a_gripper_behind_joint_states_and_a_camera_with_depth(domain: int) -> None:
+    arm = ArmConfig(("hinge",), "base", "tip", (0.0,), "/joint_command", "joint_state", speed=5.0)
+    gripper = GripperConfig("finger", closed=0.0, open=0.04, interface="joint_state")
+    camera = CameraConfig("/image", depth="/depth", size=(4, 4))
+    with Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(replace(PUPPET, arm=arm, gripper=gripper, cameras={"eye": camera}))) as robot:
+            before = robot.observe()
+            assert before.gripper == 0.0 and before.images["eye"].shape == (4, 4, 3)
+            np.testing.assert_allclose(before.depths["eye"], np.full((4, 4), 1.5))
+            for _ in range(10):
+                robot.observe()
+                robot.apply(Action([0.0, 0.0, 0.0, 0.0, 0.0, 0.05], 0.75))
+            after = robot.observe()
+            assert after.gripper == pytest.approx(0.75, abs=0.01)
+            assert after.joints[0] - before.joints[0] == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_arm_refuses_what_is_not_finite_and_the_driver_says_so(domain: int) -> None:
