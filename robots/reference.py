@@ -24,14 +24,15 @@ class Reference:
     Args:
         kinematics: Of the arm.
         joint_step: (J,) rad, the farthest that each arm joint goes in one period.
+        lag: m that the hand is measured behind on its way, beside `LEASH`: where commands and measurements take time.
 
     Attributes:
         goal: (3 + J,) base (x m, y m, yaw rad, map frame) and arm joints (rad) at the end of the period.
         gripper: Commanded opening, 0 to 1.
     """
 
-    def __init__(self, kinematics: ArmKinematics, joint_step: NDArray[np.float64]) -> None:
-        self._kinematics = kinematics
+    def __init__(self, kinematics: ArmKinematics, joint_step: NDArray[np.float64], lag: float = 0.0) -> None:
+        self._kinematics, self._leash = kinematics, LEASH + lag
         self._most = np.concatenate([np.full(3, np.inf), joint_step])
         self.goal, self.gripper = np.zeros(3 + len(joint_step)), 1.0
 
@@ -53,7 +54,7 @@ class Reference:
         there[2] += action.base_delta[2]
 
         position, quaternion = self._kinematics.pose(joints)
-        self._position = _leashed(self._position, position, LEASH) + action.ee_delta[:3]
+        self._position = _leashed(self._position, position, self._leash) + action.ee_delta[:3]
         self._quaternion = rotated(_leashed_rotation(self._quaternion, quaternion), action.ee_delta[3:])
         arm = self._kinematics.solve(start[3:], self._position, self._quaternion)
         return self.go(np.concatenate([there, arm]), action.gripper)

@@ -26,6 +26,7 @@ from saycan.ros import Session, domain, seconds
 _LOOK_AHEAD = (
     1.5  # periods that a goal may take: the next one replaces it before it ends, so that the arm does not stop
 )
+_LAG = 0.06  # s that messages take to the robot and back
 _SLOW_CLOCK = 30.0  # wall-clock periods that one period of the robot's clock may last
 
 
@@ -80,9 +81,8 @@ class Ros2Robot:
         self.intrinsics = {
             name: self._intrinsics(name, pictures[name]) for name, one in config.cameras.items() if one.info
         }
-        self._reference = Reference(
-            self._kinematics, np.full(len(config.arm.joints), config.arm.speed / config.rate)
-        )  # fmt: skip
+        joint_step = np.full(len(config.arm.joints), config.arm.speed / config.rate)
+        self._reference = Reference(self._kinematics, joint_step, lag=_LAG * config.limits.ee_speed)
         self._tick: float | None = None
         self._lock = threading.RLock()  # hold() comes from any thread
         self._begin_anew()
@@ -264,9 +264,10 @@ class Ros2Robot:
         while not self._closed:
             with self._news:
                 left = tick - self._session.now()
-                if left <= 0:
+                behind = tick - seconds(self._newest["joints"].header.stamp)
+                if left <= 0 and (behind <= 0.01 or left < -period):  # what is measured then is on its way
                     return
-                self._news.wait(min(left, 0.02))
+                self._news.wait(min(max(left, 0.002), 0.02))
             if time.monotonic() > deadline:
                 raise RobotError(
                     f"{self._config.name}: its clock goes on by less than {period:g} s in a second or more"

@@ -30,7 +30,7 @@ from saycan.robots.ros2.pictures import from_picture
 from saycan.ros import Session, stamp
 
 RATE = 50.0  # Hz, of physics' control and of joint states
-LOOKS = 2  # periods from one picture to the next
+LOOKS = 5  # periods from one picture to the next
 DEAD_MAN = 0.3  # s
 GRIPPER_JOINT = "gripper"
 

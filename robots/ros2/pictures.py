@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array as packed
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def _message(array: NDArray[Any], encoding: str, step: int) -> Any:
     from sensor_msgs.msg import Image
 
     message = Image(height=array.shape[0], width=array.shape[1], encoding=encoding, step=step)
-    message.data = array.tobytes()
+    message.data = packed("B", array.tobytes())  # bytes would be looked at one by one
     return message
 
 
