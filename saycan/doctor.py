@@ -42,7 +42,7 @@ PACKAGES = (
     "prompt_toolkit",
     "matplotlib",
     "av",
-    "platformdirs",
+    "filelock", "platformdirs",
 )
 """What a default installation brings on every platform."""
 
