@@ -42,7 +42,8 @@ PACKAGES = (
     "prompt_toolkit",
     "matplotlib",
     "av",
-    "filelock", "platformdirs",
+    "filelock",
+    "platformdirs",
 )
 """What a default installation brings on every platform."""
 

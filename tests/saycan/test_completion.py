@@ -12,7 +12,7 @@ from tests.saycan.events import SKILLS
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("/re", {"/reset"}),
+        ("/re", {"/reset", "/recover"}),
         ("wh", {"why"}),
         ("pick", {"pick up the sponge"}),
         ("/do wipe", {"wipe the table with the sponge"}),
