@@ -17,6 +17,7 @@ _INTENTS = {
 }  # fmt: skip
 _CARRIED = {"bring": ("bring", USER), "discard": ("trash", BIN), "move": ("place", None), "store": ("place", DRAWER)}
 _ABSENT = 0.06  # how often a thing is asked for that is nowhere
+_AT_HAND = 0.6  # how often who holds what wipes is asked to wipe
 _NUMBERS = ("no", "one", "two", "three")
 
 
@@ -99,6 +100,10 @@ class Requests:
         """A request that says nothing of the things in `taken`; None where none was found."""
         for _ in range(40):
             intent = self._rng.choices(list(_INTENTS), list(_INTENTS.values()))[0]
+            if self._rng.random() < _AT_HAND and any(
+                one.held and one.name == TOOL for one in self._setting.state.objects
+            ):
+                intent = "clean"
             request = self._drawn(intent, frozenset(taken))
             if request is not None and request.errands:
                 return request

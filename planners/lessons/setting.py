@@ -16,7 +16,8 @@ from saycan.skill import Skill
 
 _TRAVEL = 0.3  # m, of the drawer
 _OPTIONAL = 0.12  # how often a room lacks its drawer, its bin or something to wipe
-_HOLDING = 0.15  # how often something is in the hand
+_HOLDING = 0.2  # how often something is in the hand
+_TOOL_HELD = 0.4  # how often that is what wipes
 _SHUT_AWAY = 0.1  # how often a thing is in the drawer
 _ABSENT, _SCARCE = 0.25, 0.7  # how many of the things that skills speak of are nowhere, in one room and in another
 _MOST_THINGS = 16
@@ -122,14 +123,15 @@ def _state(
     """Most of the things somewhere, a few twice; one in the hand now and then; spills."""
     objects = []
     holding = rng.random() < _HOLDING
+    tool = holding and TOOL in things and rng.random() < _TOOL_HELD
     absent = _SCARCE if rng.random() < 0.5 else _ABSENT
     held: str | None = None
     for thing in things:
-        for copy in range(_copies(rng, absent)):
+        for copy in range(max(_copies(rng, absent), tool and thing == TOOL)):
             id, place = f"{thing} {copy}", rng.choice(surfaces)
             if DRAWER in places and rng.random() < _SHUT_AWAY:
                 place = DRAWER
-            if holding and held is None and rng.random() < 2 / len(things):
+            if holding and held is None and (thing == TOOL if tool else rng.random() < 2 / len(things)):
                 held = id
             objects.append(
                 ObjectState(
