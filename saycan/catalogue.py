@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
 from pathlib import Path
 
 from saycan import compose
 from saycan.errors import UnknownNameError
 
-GROUPS: Mapping[str, tuple[tuple[Mapping[str, str], Mapping[str, str], str], ...]] = {
-    "robots": ((compose.ROBOTS, compose.ROBOT_KINDS, "saycan.robots"),),
-    "models": ((compose.LANGUAGE_MODELS, compose.LANGUAGE_MODEL_KINDS, "saycan.language_models"),),
-    "policies": ((compose.POLICIES, {}, "saycan.policies"),),
-    "values": ((compose.VALUES, {}, "saycan.values"),),
-    "detectors": ((compose.DETECTORS, {}, "saycan.detectors"),),
+GROUPS: Mapping[str, tuple[Mapping[str, str], Mapping[str, str], str]] = {
+    "robots": (compose.ROBOTS, compose.ROBOT_KINDS, "saycan.robots"),
+    "models": (compose.LANGUAGE_MODELS, compose.LANGUAGE_MODEL_KINDS, "saycan.language_models"),
+    "policies": (compose.POLICIES, compose.POLICY_KINDS, "saycan.policies"),
+    "values": (compose.VALUES, {}, "saycan.values"),
+    "detectors": (compose.DETECTORS, {}, "saycan.detectors"),
 }
 """What is listed: packaged names, packaged kinds ("ros2" of "ros2:FILE"), and the entry points of others."""
 
@@ -41,16 +41,13 @@ def choices(group: str) -> list[Choice]:
     """All of one of `GROUPS`, packaged ones first. Nothing is imported. Raises UnknownNameError."""
     if group not in GROUPS:
         raise UnknownNameError("group of names", group, GROUPS)
-    found: list[Choice] = []
-    for names, kinds, points in GROUPS[group]:
-        found += [Choice(name, "saycan", _about(home)) for name, home in names.items()]
-        found += [Choice(f"{kind}:...", "saycan", _about(home)) for kind, home in kinds.items()]
-        found += [Choice(point.name, _source(point), _about(point.value)) for point in _sorted(points)]
-    return found
-
-
-def _sorted(group: str) -> Iterator[EntryPoint]:
-    yield from sorted(entry_points(group=group), key=lambda point: point.name)
+    names, kinds, points = GROUPS[group]
+    found = [Choice(name, "saycan", _about(home)) for name, home in names.items()]
+    found += [Choice(f"{kind}:...", "saycan", _about(home)) for kind, home in kinds.items()]
+    if group == "models":
+        found.append(Choice("http://HOST:PORT/v1#MODEL", "saycan", "Any server that speaks OpenAI's API."))
+    plugins = sorted(entry_points(group=points), key=lambda point: point.name)
+    return found + [Choice(point.name, _source(point), _about(point.value)) for point in plugins]
 
 
 def _source(point: EntryPoint) -> str:
@@ -61,13 +58,27 @@ def _about(home: str) -> str:
     """The first line of the docstring of what lies at "module:name", read and not run."""
     module, _, name = home.partition(":")
     try:
-        spec = find_spec(module)
-        tree = ast.parse(Path(str(spec.origin)).read_text(encoding="utf-8")) if spec and spec.origin else None
+        tree = ast.parse(_file(module).read_text(encoding="utf-8"))
     except (ImportError, OSError, SyntaxError, ValueError):
         return "cannot be found"
-    for node in [] if tree is None else tree.body:
+    for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name.partition(".")[0]:
             return (ast.get_docstring(node) or "").partition("\n")[0]
         if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
             return _about(f"{node.module}:{name}")
     return ""
+
+
+def _file(module: str) -> Path:
+    """Where a module lies; unlike `importlib.util.find_spec` it imports no package on the way. Raises ImportError."""
+    path, spec = None, None
+    parts = module.split(".")
+    for name in (".".join(parts[: end + 1]) for end in range(len(parts))):
+        found = (finder.find_spec(name, path) for finder in sys.meta_path if hasattr(finder, "find_spec"))
+        spec = next((one for one in found if one is not None), None)
+        if spec is None:
+            raise ImportError(f"there is no module {name}")
+        path = getattr(sys.modules.get(name), "__path__", spec.submodule_search_locations)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"{module} is no file")
+    return Path(spec.origin)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +16,28 @@ from saycan._version import __version__
 from saycan.compose import with_adapter
 from saycan.errors import BadInputError
 from saycan.evaluation.command import evaluate
+from saycan.options import (
+    Adapter,
+    DetectorName,
+    Fallback,
+    Film,
+    Json,
+    Library,
+    Llm,
+    MaxSteps,
+    NoRecord,
+    PlannerName,
+    PolicyName,
+    Record,
+    Robot,
+    Scene,
+    Scoring,
+    Seed,
+    Traceback,
+    Values,
+)
 from saycan.screen import telling
+from saycan.service import ros2, serve_policy
 from saycan.workshop import collect, data, replay, train
 
 if TYPE_CHECKING:
@@ -35,49 +55,10 @@ app = typer.Typer(
 app.command()(collect)
 app.command()(replay)
 app.command("eval")(evaluate)
+app.command("serve-policy")(serve_policy)
+app.command()(ros2)
 app.add_typer(data, name="data")
 app.add_typer(train, name="train")
-
-Robot = Annotated[
-    str, typer.Option(help='Whose hands: "kitchen" (MuJoCo), "ros2:FILE", "fake", a plug-in, or module:attribute.')
-]
-Llm = Annotated[
-    str,
-    typer.Option(
-        help='Who says what is useful: "gemma", "transformers:PATH", "openai:MODEL", "http://HOST:PORT/v1#MODEL", '
-        "or module:attribute (docs/language-models.md)."
-    ),
-]
-Adapter = Annotated[
-    str | None,
-    typer.Option(help='What has taught the language model to plan: "none", or a folder; gemma has one of its own.'),
-]
-Fallback = Annotated[str | None, typer.Option(help="A language model that stands in while --llm does not answer.")]
-PlannerName = Annotated[
-    str, typer.Option("--planner", help='"saycan", "shortlist" for thousands of skills, or "generative".')
-]
-Scoring = Annotated[str, typer.Option(help="How the tokens of a phrase make one number: sum, mean or prior.")]
-Scene = Annotated[str | None, typer.Option(help='The simulated scene, in words: "pepsi can on table, spill on table".')]
-Seed = Annotated[int | None, typer.Option(help="Makes the simulated scene repeatable.", min=0)]
-MaxSteps = Annotated[int, typer.Option(help="Skills after which a run times out.", min=1)]
-Record = Annotated[Path, typer.Option(help="Where run folders are made.")]
-NoRecord = Annotated[bool, typer.Option("--no-record", help="Leave no run folder.")]
-PolicyName = Annotated[
-    str | None,
-    typer.Option(
-        "--policy", help='Who acts: "learned", "learned:FILE", "remote:ws://HOST:PORT", "experts", or module:attribute.'
-    ),
-]
-Values = Annotated[str | None, typer.Option(help='What can be done: "learned", "geometric", or module:attribute.')]
-DetectorName = Annotated[
-    str | None, typer.Option("--detector", help='What has been done: "learned", "privileged", or module:attribute.')
-]
-Library = Annotated[
-    Path | None, typer.Option("--library", help="Skills of your own: phrases, things, places, policy, in a TOML file.")
-]
-Film = Annotated[bool, typer.Option("--video/--no-video", help="Whether the run folder gets a video.")]
-Traceback = Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when something goes wrong.")]
-Json = Annotated[Path | None, typer.Option("--json", help="Also write the outcome to this file, as JSON.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -316,77 +297,6 @@ def policies(traceback: Traceback = False) -> None:
     """List the policies, values and detectors that can be chosen, those of other packages too."""
     for group in ("policies", "values", "detectors"):
         _list(group, traceback)
-
-
-@app.command("serve-policy")
-def serve_policy(
-    robot: Robot = "kitchen",
-    policy: PolicyName = "learned",
-    library: Library = None,
-    host: Annotated[str, typer.Option(help="Who may connect: 127.0.0.1 is this computer alone.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
-    traceback: Traceback = False,
-) -> None:
-    """Serve a policy to robots elsewhere, in openpi's protocol, until Ctrl-C."""
-    with telling(traceback) as screen:
-        from saycan.serving import PolicyServer
-        from saycan.session import Interrupts, Setup, opened
-
-        with opened(Setup(robot, policy=policy, library=library), screen.out) as agent:
-            server = PolicyServer(agent.require_policy(), agent.robot.spec, agent.library, host, port)
-            screen.out.print(f"serving {policy} for {agent.robot.spec.name} at {server.url}", highlight=False)
-            if host not in ("127.0.0.1", "localhost", "::1"):
-                screen.out.print("whoever can connect can use it: nobody is asked who they are", style="yellow")
-            ended = Event()
-            with server, Interrupts(ended.set, lambda line: None):
-                ended.wait()
-
-
-@app.command()
-def ros2(
-    robot: Robot = "ros2:kitchen",
-    llm: Llm = "gemma",
-    adapter: Adapter = None,
-    fallback: Fallback = None,
-    planner: PlannerName = "saycan",
-    scoring: Scoring = "sum",
-    policy: PolicyName = None,
-    values: Values = None,
-    detector: DetectorName = None,
-    library: Library = None,
-    max_steps: MaxSteps = 20,
-    traceback: Traceback = False,
-) -> None:
-    """Serve the agent as a ROS 2 node until Ctrl-C: action ~/instruct, topics of what it decides (docs/ros2.md)."""
-    with telling(traceback) as screen:
-        from saycan.node import AgentNode
-        from saycan.session import Interrupts, Setup, load_planner, opened
-
-        llm = with_adapter(llm, adapter)
-        setup = Setup(
-            robot,
-            llm,
-            None,
-            None,
-            fallback,
-            planner,
-            scoring,
-            max_steps,
-            None,
-            False,
-            policy,
-            values,
-            detector,
-            library,
-        )
-        with opened(setup, screen.out) as agent:
-            load_planner(agent, setup, screen.out)
-            node = AgentNode(agent)
-            screen.out.print("the node /saycan is there: actions /saycan/instruct", highlight=False)
-            ended = Event()
-            with Interrupts(ended.set, lambda line: screen.aside.print(line, style="yellow")):
-                ended.wait()
-            node.close()
 
 
 @app.command()

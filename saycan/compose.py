@@ -67,6 +67,9 @@ POLICIES = {
 }
 """Name to class or function that makes a Policy for a robot."""
 
+POLICY_KINDS = {"remote": "saycan.skills.policies.remote:remote_policy"}
+"""What stands before the colon of "kind:argument", to what makes a Policy of a robot and the argument."""
+
 VALUES = {
     "learned": "saycan.skills.shipped:learned_values",
     "geometric": "saycan.skills.geometric:PrivilegedGeometricValues",
@@ -175,8 +178,8 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
     """
     driver = _driver(robot)
     kind, colon, file = name.partition(":")
-    if colon and kind == "remote":
-        return cast(Policy, _load("saycan.skills.policies.remote:remote_policy")(driver, file, **options))
+    if colon and kind in POLICY_KINDS:
+        return cast(Policy, _load(POLICY_KINDS[kind])(driver, file, **options))
     if colon and kind == "learned":
         if not file:
             raise BadInputError(f"{name!r} needs a file after the colon, as in 'learned:out/policy.safetensors'")
@@ -249,22 +252,6 @@ def probe(name: str) -> Any:
     if name not in PROBES:
         raise UnknownNameError("probe", name, PROBES)
     return _load(PROBES[name])()
-
-
-def names(group: str) -> tuple[str, ...]:
-    """Every name that one of the make functions takes; group is "robots", "language_models" or "policies"."""
-    built_in = {
-        "robots": {**ROBOTS, **{f"{kind}:...": "" for kind in ROBOT_KINDS}},
-        "language_models": {
-            **LANGUAGE_MODELS,
-            **{f"{kind}:...": "" for kind in LANGUAGE_MODEL_KINDS},
-            "http://HOST:PORT/v1#MODEL": "",
-        },
-        "policies": POLICIES,
-    }
-    if group not in built_in:
-        raise UnknownNameError("group of names", group, built_in)
-    return (*built_in[group], *sorted(entry_points(group=f"saycan.{group}").names))
 
 
 def _learned(part: str, robot: Robot) -> Any:

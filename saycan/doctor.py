@@ -25,6 +25,7 @@ from rich.text import Text
 from saycan import compose
 from saycan._version import __version__
 from saycan.cache import cache_folder
+from saycan.catalogue import choices
 
 PACKAGES = (
     "numpy",
@@ -208,8 +209,8 @@ def _camera() -> Iterator[Finding]:
 
 
 def _plug_ins() -> Iterator[Finding]:
-    for group in ("robots", "language_models", "policies"):
-        yield Finding(group.replace("_", " "), True, ", ".join(compose.names(group)))
+    for group in ("robots", "models", "policies"):
+        yield Finding(group, True, ", ".join(choice.name for choice in choices(group)))
 
 
 def _version(name: str) -> str | None:

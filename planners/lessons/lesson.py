@@ -14,26 +14,13 @@ from dataclasses import dataclass
 from saycan import goals
 from saycan.errors import BadInputError
 from saycan.evaluation.shortest import shortest_plan
-from saycan.planners.lessons.request import Errand, Request, Requests, as_goal
+from saycan.planners.lessons.course import Course, step_done
+from saycan.planners.lessons.request import Request, Requests, as_goal
 from saycan.planners.lessons.room import BIN, DRAWER, USER, Room, Style, mixed, rooms, styles
 from saycan.planners.lessons.setting import Setting, draw_setting
-from saycan.planners.lessons.words import Words, capital, phrases
-from saycan.privileged import PrivilegedState
-from saycan.skill import DONE, Skill
-from saycan.step import Feedback, Memory, Outcome, Step
-from saycan.symbolic import effect, precondition
-
-FAILING = 0.07
-"""How often a step fails and is tried again."""
-
-DOUBTED = 0.05
-"""How often a step that worked does not look so. The next one follows then: what cannot be done again, Can sees."""
-
-SLIPPING = 0.04
-"""How often something that cannot be done is tried before a step."""
-
-_GUESSES = 6  # things of a kind that are looked for, at most
-_AGAIN = 0.15  # how often one that was not found is looked for once more
+from saycan.planners.lessons.words import Words, capital
+from saycan.skill import DONE
+from saycan.step import Memory, Outcome, Step
 
 _MOST_STATES = 30_000  # that are looked at for a plan: what takes more is no instruction of everyday life
 
@@ -157,7 +144,7 @@ def _lesson(
     """A lesson in a setting; a plain one goes without failures, remarks and typing mistakes."""
     chance = rng.random()
     if chance < 0.03:
-        return Lesson(setting, words.nothing(), (_step(1, DONE),), goals.Constant(True))
+        return Lesson(setting, words.nothing(), (step_done(1, DONE),), goals.Constant(True))
     if chance < 0.09 and not plain:
         return _unknown(rng, setting, words)
     wanted: list[Request] = []
@@ -175,7 +162,7 @@ def _lesson(
     if not wanted:
         return None
     errands = [errand for request in wanted for errand in request.errands]
-    course = _Course(rng, setting, plain)
+    course = Course(rng, setting, plain)
     memory = course.run(errands)
     if memory is None:
         return None
@@ -223,186 +210,4 @@ def _unknown(rng: random.Random, setting: Setting, words: Words) -> Lesson:
     intent = rng.choice(intents)
     holes = {"x": words.unknown(near=intent in ("move", "store")), "p": words.place(place)}
     text = words.sentence(words.clause(intent, holes)) if rng.random() < 0.7 else words.statement(intent, holes)
-    return Lesson(setting, capital(text), (_step(1, DONE),), goals.Constant(True))
-
-
-class _Course:
-    """What happens, step by step."""
-
-    def __init__(self, rng: random.Random, setting: Setting, plain: bool) -> None:
-        self._rng, self._setting, self._plain = rng, setting, plain
-        self._state: PrivilegedState = setting.state
-        self._memory: list[Memory] = []
-        self._number = 0
-        self._missed: set[str] = set()
-        self.slips: list[int] = []
-        self.doubted: list[int] = []
-
-    def run(self, errands: list[Errand]) -> tuple[Memory, ...] | None:
-        """Everything, with "done" at the end; None where there is no plan."""
-        words = phrases()["feedback"]
-        if not self._plain and self._rng.random() < 0.05:
-            x, y = self._rng.sample(self._setting.things, 2)
-            shown = self._setting.room.shown
-            text = self._rng.choice(words["scene"]).format(
-                x=shown.get(x, x), y=shown.get(y, y), p=self._rng.choice(self._setting.surfaces)
-            )
-            self._memory.append(Feedback("scene", text))
-        for errand in errands:
-            here = self._present(errand)
-            if here is None:
-                continue  # what was not found is left
-            plan = self._plan(here)
-            if plan is None:
-                return None
-            if here.thing and plan and plan[0].verb == "find" and not self._plain:
-                self._guess(here)
-            for place, skill in enumerate(plan):
-                if skill.verb == "open" and errand.verb != "open":
-                    self._reach(here)
-                if not self._do(skill):
-                    return self._ended()
-                if (
-                    place == 0
-                    and skill.verb == "find"
-                    and not self._plain
-                    and here.instead
-                    and self._rng.random() < 0.08
-                ):
-                    other = Errand(here.verb, self._rng.choice(here.instead), here.place)
-                    if self._setting.state.named(str(other.thing)):
-                        name = self._setting.room.shown.get(str(other.thing), str(other.thing))
-                        self._memory.append(Feedback("human", self._rng.choice(words["rather"]).format(y=name)))
-                        for instead in self._plan(other) or ():
-                            if not self._do(instead):
-                                return self._ended()
-                        break
-        return self._ended()
-
-    def _present(self, errand: Errand) -> Errand | None:
-        """The errand with a thing that is there; the search for one that is not fails first."""
-        things = [errand.thing, *errand.instead] if errand.thing else []
-        for number, thing in enumerate(things):
-            if self._setting.state.named(str(thing)):
-                rest = tuple(other for other in things if other != thing and other is not None)
-                return Errand(errand.verb, thing, errand.place, rest)
-            for _ in range(self._rng.choice((1, 1, 2))):
-                self._fail(self._find(str(thing)), "absent")
-            if number:
-                break
-        return None if things else errand
-
-    def _guess(self, errand: Errand) -> None:
-        """Look for others that would do and are not there: which of them is, nobody has told."""
-        others = [thing for thing in errand.instead if not self._held(thing) and thing not in self._missed]
-        pool = self._rng.sample(others, len(others))
-        pool.insert(self._rng.randint(0, len(pool)), str(errand.thing))
-        for thing in pool[:_GUESSES]:
-            if self._setting.state.named(thing):
-                return
-            self._missed.add(thing)
-            for _ in range(2 if self._rng.random() < _AGAIN else 1):
-                self._fail(self._find(thing), "absent")
-
-    def _held(self, thing: str) -> bool:
-        return self._state.held is not None and self._state.by_id(self._state.held).name == thing
-
-    def _find(self, thing: str) -> Skill:
-        return next(skill for skill in self._setting.library if skill.verb == "find" and skill.object == thing)
-
-    def _plan(self, errand: Errand) -> tuple[Skill, ...] | None:
-        state, setting = self._state, self._setting
-        if errand.verb in ("find", "put down", "go to"):
-            wanted = (errand.verb, errand.thing, errand.place)
-            skill = next(one for one in setting.library if (one.verb, one.object, one.place) == wanted)
-            return (skill,) if precondition(state, skill) is None else ()
-        place, thing = errand.place or "", errand.thing or ""
-        goal: goals.Goal
-        match errand.verb:
-            case "pick up":
-                goal = goals.Call("holding", (thing,), (thing,), "")
-            case "wipe":
-                goal = goals.Call("clean", (place,), (), place)
-            case "open":
-                goal = goals.Call("open", (place,), (), place)
-            case "close":
-                goal = goals.Not(goals.Call("open", (place,), (), place))
-            case _:
-                call = goals.Call("count", (thing, place), (thing,), place)
-                goal = goals.Comparison((call, call.number(state) + 1), (">=",))
-        find = next((one for one in setting.library if one.verb == "find" and one.object == (thing or None)), None)
-        looks = place != DRAWER and find is not None and precondition(state, find) is None and state.held is None
-        if looks and find is not None:  # seen before it is reached for, also where a drawer has to be opened for it
-            plan = shortest_plan(effect(state, find), goal, setting.library, 4000)
-            return None if plan is None else (find, *plan.skills)
-        plan = shortest_plan(state, goal, setting.library, 4000)
-        return None if plan is None else plan.skills
-
-    def _do(self, skill: Skill) -> bool:
-        """Carry out a skill, mostly at once; whether the robot is to go on."""
-        words = phrases()["feedback"]
-        if not self._plain and self._rng.random() < SLIPPING:
-            self._slip(skill)
-        while not self._plain and self._rng.random() < FAILING:
-            self._fail(skill, "failed")
-            chance = self._rng.random()
-            if chance < 0.08:
-                self._memory.append(Feedback("human", self._rng.choice(words["encouraging"])))
-            elif chance < 0.12:
-                self._memory.append(Feedback("human", self._rng.choice(words["ending"])))
-                return False
-        if not self._plain and self._rng.random() < DOUBTED:
-            self.doubted.append(len(self._memory))
-            self._fail(skill, "doubted")
-        else:
-            self._number += 1
-            self._memory.append(_step(self._number, skill))
-        self._state = effect(self._state, skill)
-        return True
-
-    def _reach(self, errand: Errand) -> None:
-        """Reach into a closed drawer, mostly: that it is closed nobody has told."""
-        verbs = ("pick up",) if self._state.held is None and errand.place != DRAWER else ("place", "pick up")
-        into = [
-            skill
-            for skill in self._setting.library
-            if skill.object == errand.thing
-            and skill.verb in verbs
-            and precondition(self._state, skill) == f"the {DRAWER} is closed"
-        ]
-        for skill in into[:1]:
-            for _ in range(self._rng.choice((0, 0, 1, 1, 2)) if not self._plain else 0):
-                if self._rng.random() < 0.5:
-                    self._fail(skill, "failed")
-                else:
-                    self._fail(skill, "closed")
-                self.slips.append(len(self._memory) - 1)
-
-    def _slip(self, skill: Skill) -> None:
-        """Try what cannot be done: to look for what is at hand, to reach for what is not, to place what is not held."""
-        about = [one for one in self._setting.library if one.object == skill.object and one.verb != skill.verb]
-        cannot = [one for one in about if skill.object and precondition(self._state, one)]
-        if cannot:
-            slip = self._rng.choice(cannot)
-            self._number += 1
-            self.slips.append(len(self._memory))
-            why = str(precondition(self._state, slip))
-            for name in (str(slip.object), DRAWER):
-                why = why.replace(name, self._shown(name))
-            self._memory.append(Step(self._number, slip, Outcome.FAILED, why))
-
-    def _shown(self, thing: str | None) -> str:
-        return self._setting.room.shown.get(thing or "", thing or "thing")
-
-    def _fail(self, skill: Skill, how: str) -> None:
-        thing = self._shown(skill.object)
-        message = self._rng.choice(phrases()["feedback"][how]).format(x=thing, d=self._shown(DRAWER))
-        self._number += 1
-        self._memory.append(Step(self._number, skill, Outcome.FAILED, message))
-
-    def _ended(self) -> tuple[Memory, ...]:
-        return (*self._memory, _step(self._number + 1, DONE))
-
-
-def _step(number: int, skill: Skill) -> Step:
-    return Step(number, skill, Outcome.SUCCEEDED)
+    return Lesson(setting, capital(text), (step_done(1, DONE),), goals.Constant(True))

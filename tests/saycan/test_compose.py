@@ -26,7 +26,12 @@ def plugins(monkeypatch):
 
 
 def test_every_name_leads_to_something_that_exists() -> None:
-    homes = [*compose.ROBOTS.values(), *compose.POLICIES.values()]
+    homes = [
+        *compose.ROBOTS.values(),
+        *compose.ROBOT_KINDS.values(),
+        *compose.POLICIES.values(),
+        *compose.POLICY_KINDS.values(),
+    ]
     homes += [*compose.LANGUAGE_MODELS.values(), *compose.LANGUAGE_MODEL_KINDS.values()]
     for home in homes:
         module, _, attribute = home.partition(":")
@@ -71,13 +76,6 @@ def test_what_cannot_be_imported_says_what_to_do(plugins) -> None:
         compose.make_robot("saycan.robots.fake:Nobody")
     with pytest.raises(MissingPartError, match="plug-in that brings the robot 'broken' does not load"):
         compose.make_robot("broken")
-
-
-def test_names_for_completion(plugins) -> None:
-    assert compose.names("robots") == ("kitchen", "mujoco", "oracle", "fake", "ros2:...", "broken", "mine")
-    assert compose.names("language_models")[0] == "gemma"
-    with pytest.raises(UnknownNameError):
-        compose.names("robot")
 
 
 def test_defaults_look_behind_the_gate_and_need_a_simulator() -> None:

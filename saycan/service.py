@@ -1,0 +1,94 @@
+"""Commands that serve until they are told to end: a policy to robots elsewhere, an agent to other nodes of ROS 2."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from saycan.compose import with_adapter
+from saycan.options import (
+    Adapter,
+    DetectorName,
+    Fallback,
+    Library,
+    Llm,
+    MaxSteps,
+    PlannerName,
+    PolicyName,
+    Robot,
+    Scoring,
+    Traceback,
+    Values,
+)
+from saycan.screen import telling
+
+
+def serve_policy(
+    robot: Robot = "kitchen",
+    policy: PolicyName = "learned",
+    library: Library = None,
+    host: Annotated[str, typer.Option(help="Who may connect: 127.0.0.1 is this computer alone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
+    traceback: Traceback = False,
+) -> None:
+    """Serve a policy to robots elsewhere, in openpi's protocol, until Ctrl-C."""
+    with telling(traceback) as screen:
+        from saycan.serving import PolicyServer
+        from saycan.session import Interrupts, Setup, opened
+
+        with opened(Setup(robot, policy=policy, library=library), screen.out) as agent:
+            server = PolicyServer(agent.require_policy(), agent.robot.spec, agent.library, host, port)
+            screen.out.print(f"serving {policy} for {agent.robot.spec.name} at {server.url}", highlight=False)
+            if host not in ("127.0.0.1", "localhost", "::1"):
+                screen.out.print("whoever can connect can use it: nobody is asked who they are", style="yellow")
+            ended = Event()
+            with server, Interrupts(ended.set, lambda line: None):
+                ended.wait()
+
+
+def ros2(
+    robot: Robot = "ros2:kitchen",
+    llm: Llm = "gemma",
+    adapter: Adapter = None,
+    fallback: Fallback = None,
+    planner: PlannerName = "saycan",
+    scoring: Scoring = "sum",
+    policy: PolicyName = None,
+    values: Values = None,
+    detector: DetectorName = None,
+    library: Library = None,
+    max_steps: MaxSteps = 20,
+    traceback: Traceback = False,
+) -> None:
+    """Serve the agent as a ROS 2 node until Ctrl-C: action ~/instruct, topics of what it decides (docs/ros2.md)."""
+    with telling(traceback) as screen:
+        from saycan.node import AgentNode
+        from saycan.session import Interrupts, Setup, load_planner, opened
+
+        llm = with_adapter(llm, adapter)
+        setup = Setup(
+            robot,
+            llm,
+            None,
+            None,
+            fallback,
+            planner,
+            scoring,
+            max_steps,
+            None,
+            False,
+            policy,
+            values,
+            detector,
+            library,
+        )
+        with opened(setup, screen.out) as agent:
+            load_planner(agent, setup, screen.out)
+            node = AgentNode(agent)
+            screen.out.print("the node /saycan is there: actions /saycan/instruct", highlight=False)
+            ended = Event()
+            with Interrupts(ended.set, lambda line: screen.aside.print(line, style="yellow")):
+                ended.wait()
+            node.close()
