@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -273,42 +274,44 @@ def test_bring_me_the_apple(domain: int) -> None:
 SCRIPTED = ("--llm", "scripted:go to the far counter|go to the close counter|go to the far counter")
 
 
-def test_cancelling_holds_the_robot_and_then_answers(domain: int, odometer: Odometer) -> None:
+@contextmanager
+def asked(domain: int) -> Iterator[Client]:
+    """A kitchen, an agent that drives to and fro in it, and somebody who asks it to."""
     with Process([*KITCHEN, "--scene", "at close counter"], domain) as kitchen:
         kitchen.hear("the kitchen is there")
         with Process([*AGENT, *SCRIPTED], domain) as agent:
             agent.hear("the node /saycan is there", 120.0)
             client = Client()
-            for _ in range(2):  # once more: it goes on as before
-                handle = client.send("drive")
-                assert handle.accepted
-                until(lambda: odometer.speed() > 0.2, 60.0, "it never drove")
-                handle.cancel_goal_async()
-                answer = client.result(handle, 30.0)
-                assert answer.status == 5 and answer.result.end == "stopped", answer  # 5: canceled
-                until(lambda: odometer.speed() < SLOW, 2.0, "it drives on")
+            yield client
             client.close()
+
+
+def test_cancelling_holds_the_robot_and_then_answers(domain: int, odometer: Odometer) -> None:
+    with asked(domain) as client:
+        for _ in range(2):  # once more: it goes on as before
+            handle = client.send("drive")
+            assert handle.accepted
+            until(lambda: odometer.speed() > 0.2, 60.0, "it never drove")
+            handle.cancel_goal_async()
+            answer = client.result(handle, 30.0)
+            assert answer.status == 5 and answer.result.end == "stopped", answer  # 5: canceled
+            until(lambda: odometer.speed() < SLOW, 2.0, "it drives on")
 
 
 def test_after_an_emergency_stop_only_a_recovery_lets_it_move(domain: int, odometer: Odometer) -> None:
-    with Process([*KITCHEN, "--scene", "at close counter"], domain) as kitchen:
-        kitchen.hear("the kitchen is there")
-        with Process([*AGENT, *SCRIPTED], domain) as agent:
-            agent.hear("the node /saycan is there", 120.0)
-            client = Client()
-            handle = client.send("drive")
-            until(lambda: odometer.speed() > 0.2, 60.0, "it never drove")
-            assert client.call("/saycan/emergency_stop").success
-            until(lambda: odometer.speed() < SLOW, 2.0, "it drives on")
-            assert client.result(handle, 30.0).result.end in ("failed", "stopped")
-            assert "emergency stop" in client.result(client.send("drive"), 30.0).result.message
-            until(lambda: client.states[-1:] == ["halted"], 5.0)
-            assert client.call("/saycan/recover").success
-            handle = client.send("drive")
-            until(lambda: odometer.speed() > 0.2, 60.0, "it never drove again")
-            handle.cancel_goal_async()
-            client.result(handle, 30.0)
-            client.close()
+    with asked(domain) as client:
+        handle = client.send("drive")
+        until(lambda: odometer.speed() > 0.2, 60.0, "it never drove")
+        assert client.call("/saycan/emergency_stop").success
+        until(lambda: odometer.speed() < SLOW, 2.0, "it drives on")
+        assert client.result(handle, 30.0).result.end in ("failed", "stopped")
+        assert "emergency stop" in client.result(client.send("drive"), 30.0).result.message
+        until(lambda: client.states[-1:] == ["halted"], 5.0)
+        assert client.call("/saycan/recover").success
+        handle = client.send("drive")
+        until(lambda: odometer.speed() > 0.2, 60.0, "it never drove again")
+        handle.cancel_goal_async()
+        client.result(handle, 30.0)
 
 
 def test_an_agent_that_is_killed_leaves_a_robot_that_stands_still(domain: int, odometer: Odometer) -> None:
