@@ -148,7 +148,7 @@ def _lesson(
     if chance < 0.09 and not plain:
         return _unknown(rng, setting, words)
     wanted: list[Request] = []
-    for _ in range(rng.choices((1, 2, 3), (68, 25, 7))[0]):
+    for _ in range(rng.choices((1, 2, 3), (62, 28, 10))[0]):
         taken = [
             thing
             for request in wanted

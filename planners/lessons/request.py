@@ -18,6 +18,7 @@ _INTENTS = {
 _CARRIED = {"bring": ("bring", USER), "discard": ("trash", BIN), "move": ("place", None), "store": ("place", DRAWER)}
 _ABSENT = 0.06  # how often a thing is asked for that is nowhere
 _AT_HAND = 0.6  # how often who holds what wipes is asked to wipe
+_PREFERRED = 0.15  # how often who needs something says what it best were
 _NUMBERS = ("no", "one", "two", "three")
 
 
@@ -180,6 +181,10 @@ class Requests:
             return None
         need = self._rng.choice(needs)
         chosen = self._rng.choice(self._allowed("bring", can[need]))
+        if self._rng.random() < _PREFERRED:
+            text = self._words.preferred(need, self._words.thing(chosen))
+            goal = _put(setting, (chosen,), USER, 1, False)
+            return Request("", text, (Errand("bring", chosen, USER),), goal)
         members = tuple(thing for thing in setting.room.needs[need] if thing in setting.things)
         others = tuple(thing for thing in self._allowed("bring", members) if thing != chosen)
         errand = Errand("bring", chosen, USER, others)

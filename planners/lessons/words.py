@@ -78,6 +78,10 @@ class Words:
         remedy = self._filled(self._rng.choice(frames["remedy"]), {})
         return capital(self._rng.choice(frames["need"]).format(s=need, c=remedy))
 
+    def preferred(self, need: str, thing: str) -> str:
+        """A need, and the thing that somebody would like best."""
+        return capital(self._rng.choice(phrases()["frames"]["preferred"]).format(s=need, x=thing))
+
     def explicit(self, skills: Sequence[Skill]) -> str:
         """Steps told one by one; some of the searching is left out."""
         texts: list[str] = []
@@ -169,7 +173,8 @@ class Words:
 
     def _filled(self, text: str, holes: Mapping[str, str]) -> str:
         user = "me" if self._rng.random() < 0.75 else f"the {self.name(USER)}"
-        places = {"b": self.place(BIN), "d": self.place(DRAWER), "t": f"the {self.name(TOOL)}", "u": user}
+        liquid = self._rng.choice(phrases()["liquids"]["names"])
+        places = {"b": self.place(BIN), "d": self.place(DRAWER), "t": f"the {self.name(TOOL)}", "u": user, "l": liquid}
         return text.format(**{**places, **holes})
 
     @staticmethod
