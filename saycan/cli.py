@@ -101,21 +101,9 @@ def repl(
         where = None if no_record else record
         llm = with_adapter(llm, adapter)
         setup = Setup(
-            robot,
-            llm,
-            scene,
-            seed,
-            fallback,
-            planner,
-            scoring,
-            max_steps,
-            where,
-            video,
-            policy,
-            values,
-            detector,
-            library,
-        )
+            robot, llm, scene, seed, fallback, planner, scoring, max_steps, record=where, video=video,
+            policy=policy, values=values, detector=detector, library=library,
+        )  # fmt: skip
         Repl(setup, screen.out).run()
 
 
@@ -165,21 +153,9 @@ def run(
         where = None if no_record else record
         llm = with_adapter(llm, adapter)
         setup = Setup(
-            robot,
-            llm,
-            scene,
-            seed,
-            fallback,
-            planner,
-            scoring,
-            max_steps,
-            where,
-            video,
-            policy,
-            values,
-            detector,
-            library,
-        )
+            robot, llm, scene, seed, fallback, planner, scoring, max_steps, record=where, video=video,
+            policy=policy, values=values, detector=detector, library=library,
+        )  # fmt: skip
         with opened(setup, screen.out) as agent:
             world = agent.robot.driver
             if wanted is not None and not isinstance(world, PrivilegedWorld):

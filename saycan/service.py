@@ -69,21 +69,9 @@ def ros2(
 
         llm = with_adapter(llm, adapter)
         setup = Setup(
-            robot,
-            llm,
-            None,
-            None,
-            fallback,
-            planner,
-            scoring,
-            max_steps,
-            None,
-            False,
-            policy,
-            values,
-            detector,
-            library,
-        )
+            robot, llm, fallback=fallback, planner=planner, scoring=scoring, max_steps=max_steps, record=None,
+            policy=policy, values=values, detector=detector, library=library,
+        )  # fmt: skip
         with opened(setup, screen.out) as agent:
             load_planner(agent, setup, screen.out)
             node = AgentNode(agent)

@@ -21,6 +21,8 @@ GOAL = parse('clean("close counter")')
 def test_one_sentence_cleans_the_counter(tmp_path: Path) -> None:
     done = []
     for seed in range(3):  # what is learned fails now and then
+        if sum(done) == 2:
+            break
         robot = Kitchen(seed=seed)
         assert not GOAL.holds(robot.privileged_state())
         with Agent(robot, record=tmp_path) as agent:
@@ -29,7 +31,7 @@ def test_one_sentence_cleans_the_counter(tmp_path: Path) -> None:
         assert parts == ["learned policy (bcz)", "learned values", "learned detector"]
         clean = GOAL.holds(robot.privileged_state())  # not by the agent's word
         done.append(clean and result.end is EndState.FINISHED)
-    assert sum(done) >= 2
+    assert sum(done) == 2
     assert result.folder is not None
     folder = Path(result.folder)
     trace = read_trace(folder / "trace.jsonl")
