@@ -52,4 +52,4 @@ bench: $(READY)
 	@$(BIN)/python benchmarks/demo.py
 
 clean:
-	rm -rf .venv .venv-llama .venv-ros2 build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-llama .venv-ros2 .venv-lerobot build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -67,7 +67,10 @@ POLICIES = {
 }
 """Name to class or function that makes a Policy for a robot."""
 
-POLICY_KINDS = {"remote": "saycan.skills.policies.remote:remote_policy"}
+POLICY_KINDS = {
+    "remote": "saycan.skills.policies.remote:remote_policy",
+    "lerobot": "saycan.skills.policies.lerobot:lerobot_policy",
+}
 """What stands before the colon of "kind:argument", to what makes a Policy of a robot and the argument."""
 
 VALUES = {
@@ -170,8 +173,8 @@ def with_fallback(first: LanguageModel, second: str) -> LanguageModel:
 
 
 def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
-    """A policy for a robot, by name: "experts", "learned", "learned:FILE", "remote:ws://HOST:PORT", an entry point, or
-    "module:attribute".
+    """A policy for a robot, by name: "experts", "learned", "learned:FILE", "remote:ws://HOST:PORT",
+    "lerobot:CHECKPOINT", an entry point, or "module:attribute".
 
     Entry points are those of the group `saycan.policies`. It gets the driver and `options`. Raises UnknownNameError or
     MissingPartError.

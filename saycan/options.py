@@ -34,7 +34,9 @@ NoRecord = Annotated[bool, typer.Option("--no-record", help="Leave no run folder
 PolicyName = Annotated[
     str | None,
     typer.Option(
-        "--policy", help='Who acts: "learned", "learned:FILE", "remote:ws://HOST:PORT", "experts", or module:attribute.'
+        "--policy",
+        help='Who acts: "learned", "learned:FILE", "remote:ws://HOST:PORT", "lerobot:CHECKPOINT", "experts", or '
+        "module:attribute.",
     ),
 ]
 Values = Annotated[str | None, typer.Option(help='What can be done: "learned", "geometric", or module:attribute.')]

@@ -141,6 +141,24 @@ class Robot(Protocol):
 
 
 @runtime_checkable
+class MotorDriven(Protocol):
+    """A robot whose motors policies may know: those that were trained on what it records of them."""
+
+    @property
+    def motors(self) -> tuple[str, ...]:
+        """Their names, in the order in which it records them."""
+        ...
+
+    def read_motors(self, observation: Observation) -> NDArray[np.float64]:
+        """(M,) positions in an observation of this robot, in the motors' own units."""
+        ...
+
+    def toward(self, motors: NDArray[np.float64]) -> Action:
+        """The action that leads to (M,) positions from what was commanded last. Raises RobotError where it cannot."""
+        ...
+
+
+@runtime_checkable
 class EmergencyStoppable(Protocol):
     """A robot that can do more than hold when everything has to end at once, such as cutting power to its motors."""
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from time import perf_counter
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from saycan._version import __version__
 from saycan.errors import BadInputError, MissingPartError, SayCanError
@@ -27,14 +27,14 @@ _LARGEST = 64 * 2**20  # bytes of a message
 _LOG = logging.getLogger(__name__)
 
 
-class PolicyServer:
-    """Serves one policy; robots take turns, since a policy has one memory.
+class Server:
+    """Answers one client at a time, question by question; what kind of questions is for its subclasses to say.
+
+    No web page may ask: whoever names an origin is refused.
 
     Args:
-        policy: It.
-        spec: Of the robot that it acts for; observations that do not fit it are refused.
-        library: The skills that its phrases are looked up in.
         host, port: Where it listens; port 0 takes a free one.
+        patience: s without a question after which `quiet` is called; None for never.
 
     Attributes:
         url: Where clients find it.
@@ -42,9 +42,12 @@ class PolicyServer:
     Raises MissingPartError where websockets or msgpack are not installed, BadInputError where it cannot listen there.
     """
 
-    def __init__(
-        self, policy: Policy, spec: RobotSpec, library: SkillLibrary, host: str = "127.0.0.1", port: int = 8000
-    ) -> None:
+    failing = "the policy failed"
+    """Begins what a client is told of an error that nobody expected."""
+    busy = "another robot is using this policy; end that first, or start a second server"
+    """What a second client is told."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 8000, patience: float | None = None) -> None:
         pack({})  # msgpack is there, or it is said now
         try:
             from websockets.sync.server import serve
@@ -52,17 +55,34 @@ class PolicyServer:
             raise MissingPartError(
                 "policy servers need msgpack and websockets: python -m pip install 'saycan-robotics[remote]'"
             ) from error
-        self._policy, self._spec, self._library = policy, spec, library
+        self._patience = patience
         self._busy = threading.Lock()
         self._connection: Any = None
         try:
             self._server = serve(
                 self._serve, host, port, compression=None, max_size=_LARGEST, logger=_LOG, ping_interval=None,
-                close_timeout=1.0,
+                close_timeout=1.0, origins=[None],
             )  # fmt: skip
         except OSError as error:
             raise BadInputError(f"cannot listen at {host}:{port}: {error}") from error
         self.url = f"ws://{host}:{self._server.socket.getsockname()[1]}"
+
+    def about(self) -> dict[str, Any]:
+        """What a client is told first."""
+        raise NotImplementedError
+
+    def answer(self, question: Any) -> dict[str, Any]:
+        """What is answered. Raises SayCanError for what cannot be; the client is told why, and has to come anew."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        """A client has come."""
+
+    def quiet(self) -> None:
+        """The client has asked nothing for `patience` seconds; called again after as many more."""
+
+    def gone(self) -> None:
+        """The client has left, in whichever way."""
 
     def run(self) -> None:
         """Serve until `close` in another thread."""
@@ -74,8 +94,8 @@ class PolicyServer:
         if (connection := self._connection) is not None:
             connection.close()
 
-    def __enter__(self) -> PolicyServer:
-        threading.Thread(target=self.run, name="policy server", daemon=True).start()
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.run, name=type(self).__name__, daemon=True).start()
         return self
 
     def __exit__(
@@ -88,47 +108,82 @@ class PolicyServer:
         from websockets.exceptions import ConnectionClosed
 
         if not self._busy.acquire(blocking=False):
-            connection.send("another robot is using this policy; end that first, or start a second server")
+            connection.send(self.busy)
             return
         try:
             self._connection = connection
-            connection.send(pack(self._about()))
-            phrase = None
-            for message in connection:
-                began = perf_counter()
+            self.begin()
+            connection.send(pack(self.about()))
+            while True:
                 try:
-                    phrase, action = self._answer(message, phrase)
+                    message = connection.recv(timeout=self._patience)
+                except TimeoutError:
+                    self.quiet()
+                    continue
+                try:
+                    answer = pack(self.answer(unpack(message) if isinstance(message, bytes) else None))
                 except SayCanError as error:
                     connection.send(str(error))
                     return
                 except Exception as error:
-                    _LOG.exception("the policy failed")
-                    connection.send(f"the policy failed: {type(error).__name__}: {error}")
+                    _LOG.exception("the question could not be answered")
+                    connection.send(f"{self.failing}: {type(error).__name__}: {error}")
                     return
-                connection.send(
-                    pack({"actions": action, "server_timing": {"infer_ms": 1e3 * (perf_counter() - began)}})
-                )
+                connection.send(answer)
         except ConnectionClosed:
             pass  # it has left, in whichever way
         finally:
             self._connection = None
-            self._busy.release()
+            try:
+                self.gone()
+            finally:
+                self._busy.release()
 
-    def _about(self) -> dict[str, Any]:
+
+class PolicyServer(Server):
+    """Serves one policy; robots take turns, since a policy has one memory.
+
+    Args:
+        policy: It.
+        spec: Of the robot that it acts for; observations that do not fit it are refused.
+        library: The skills that its phrases are looked up in.
+        host, port: See `Server`.
+    """
+
+    def __init__(
+        self, policy: Policy, spec: RobotSpec, library: SkillLibrary, host: str = "127.0.0.1", port: int = 8000
+    ) -> None:
+        self._policy, self._spec, self._library = policy, spec, library
+        self._before: str | None = None
+        super().__init__(host, port)
+
+    def begin(self) -> None:
+        """Its first question begins a skill."""
+        self._before = None
+
+    def about(self) -> dict[str, Any]:
+        """The robot that it acts for."""
         spec = self._spec
         shapes = {name: list(shape) for name, shape in spec.cameras.items()}
         return {"server": f"saycan {__version__}", "robot": spec.name, "rate": spec.rate, "cameras": shapes}
 
-    def _answer(self, message: Any, before: str | None) -> tuple[str, Any]:
-        """The phrase, and (1, 11) actions."""
-        asked = unpack(message) if isinstance(message, bytes) else None
-        if not isinstance(asked, Mapping) or not isinstance(asked.get("prompt"), str):
-            raise BadInputError('a question is a map with "observation" and "prompt", a phrase')
-        observation = to_observation(asked.get("observation"))
+    def answer(self, question: Any) -> dict[str, Any]:
+        """(1, 11) actions."""
+        began = perf_counter()
+        observation = to_observation(check_question(question)["observation"])
         problem = find_problem(observation, self._spec)
         if problem:
             raise BadInputError(f"this policy acts for {self._spec.name}: {problem}")
-        skill = self._library.find(asked["prompt"])
-        if asked.get("reset", False) or skill.phrase != before:
+        skill = self._library.find(question["prompt"])
+        if question.get("reset", False) or skill.phrase != self._before:
             self._policy.reset(skill)
-        return skill.phrase, self._policy.act(observation, skill).to_vector()[None]
+        self._before = skill.phrase
+        action = self._policy.act(observation, skill).to_vector()[None]
+        return {"actions": action, "server_timing": {"infer_ms": 1e3 * (perf_counter() - began)}}
+
+
+def check_question(question: Any) -> Mapping[str, Any]:
+    """A question to a policy, with "observation" and "prompt" in it. Raises BadInputError for anything else."""
+    if not isinstance(question, Mapping) or not isinstance(question.get("prompt"), str):
+        raise BadInputError('a question is a map with "observation" and "prompt", a phrase')
+    return {"observation": None, **question}
