@@ -34,6 +34,8 @@ class ArmKinematics:
         tip: Name of the site, or else of the body, that is moved.
         base: Name of the body whose frame counts; None is the world's.
         home: (J,) rad, the posture that spare freedom is pulled towards.
+        turning: m that a radian of the tip's direction counts as, against its position. An arm of fewer than six joints
+            cannot have both, and needs a small one to get where it is sent.
 
     Attributes:
         low, high: (J,) rad, what `solve` keeps to.
@@ -42,8 +44,15 @@ class ArmKinematics:
     """
 
     def __init__(
-        self, model: mujoco.MjModel, joints: Sequence[str], tip: str, home: ArrayLike, base: str | None = None
+        self,
+        model: mujoco.MjModel,
+        joints: Sequence[str],
+        tip: str,
+        home: ArrayLike,
+        base: str | None = None,
+        turning: float = 1.0,
     ) -> None:
+        self._turning = turning
         self._model, self._data = model, mujoco.MjData(model)
         found = [_number(model, mujoco.mjtObj.mjOBJ_JOINT, "joint", name) for name in joints]
         self._qpos, self._dofs = model.jnt_qposadr[found], model.jnt_dofadr[found]
@@ -75,10 +84,11 @@ class ArmKinematics:
             self._forward(joints)
             here, matrix = self._tip()
             error[:3] = position - here
-            error[3:] = rotation_between(_quaternion(matrix), quaternion)
+            error[3:] = self._turning * rotation_between(_quaternion(matrix), quaternion)
             # Far from a target, as at the edge of the arm's reach, an undamped step would throw the arm about.
             damping = DAMPING + max(0.0, float(np.linalg.norm(error[:3])) - NEAR)
             jacobian = self._tip_jacobian()  # (6, J)
+            jacobian[3:] *= self._turning
             inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + damping * np.eye(6))  # (J, 6)
             posture = POSTURE_GAIN * (self.home - joints)
             joints = joints + inverse @ error + posture - inverse @ (jacobian @ posture)
@@ -112,7 +122,7 @@ class ArmKinematics:
         if self._base:
             turn = self._data.xmat[self._base].reshape(3, 3).T
             found = np.concatenate([turn @ found[:3], turn @ found[3:]])
-        return np.asarray(found)
+        return np.array(found)
 
 
 def urdf_model(text: str) -> mujoco.MjModel:

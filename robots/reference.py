@@ -42,6 +42,11 @@ class Reference:
         self._position, self._quaternion = self._kinematics.pose(joints)
         self.gripper = gripper
 
+    @property
+    def pose(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The end effector's reference: position (3,) m and quaternion (4,), base frame."""
+        return self._position, self._quaternion
+
     def advance(self, base: NDArray[np.float64], joints: NDArray[np.float64], action: Action) -> NDArray[np.float64]:
         """The step (3 + J,) that leads to the new `goal`, from the base (3,) and joints (J,) that were measured."""
         start = self.goal

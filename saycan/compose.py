@@ -32,7 +32,10 @@ ROBOTS = {
 }
 """Name to class or function that makes a Robot."""
 
-ROBOT_KINDS = {"ros2": "saycan.robots.ros2.driver:Ros2Robot"}
+ROBOT_KINDS = {
+    "ros2": "saycan.robots.ros2.driver:Ros2Robot",
+    "lerobot": "saycan.robots.lerobot.driver:LeRobotRobot",
+}
 """What stands before the colon of "kind:argument", to what makes a Robot of the argument."""
 
 LANGUAGE_MODELS = {"gemma": "saycan.planners.gemma:load"}
@@ -99,8 +102,8 @@ PROBES = {
 
 
 def make_robot(name: str, **options: Any) -> Robot:
-    """A robot by name: "kitchen" (alias "mujoco"), "fake", "ros2:FILE", an entry point of `saycan.robots`, or
-    "module:attribute".
+    """A robot by name: "kitchen" (alias "mujoco"), "fake", "ros2:FILE", "lerobot:FILE", an entry point of
+    `saycan.robots`, or "module:attribute".
 
     `options` go to its constructor. Raises UnknownNameError, MissingPartError, or what the constructor raises.
     """

@@ -13,6 +13,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from saycan.errors import BadInputError, MissingPartError, SayCanError
+from saycan.errors import BadInputError, MissingPartError, PolicyError, RobotError, SayCanError
 from saycan.serving import Server
 
 VARIABLE = "SAYCAN_LEROBOT"
@@ -32,6 +33,10 @@ TESTED = "0.4.4"
 
 _PATIENCE = 120.0  # s until it serves: a large checkpoint takes long to load
 _ENDING = 10.0  # s until it is ended by force
+
+_KINDS: dict[Any, type[SayCanError]] = {
+    kind.__name__: kind for kind in (MissingPartError, BadInputError, RobotError, PolicyError)
+}
 
 # Another environment gets this package and nothing else: its folder on the path would bring all that lies beside it.
 _BEGIN = """
@@ -63,6 +68,7 @@ class Bridge:
     Raises:
         MissingPartError: There is no such environment, or something in it is missing.
         BadInputError: What the module says about its arguments.
+        RobotError, PolicyError: What it says about what it serves.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Bridge:
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for whoever started it: it says whether to hold or to end
             )
         except OSError as error:
             self._log.close()
@@ -144,8 +151,7 @@ class Bridge:
             ) from None
         if "url" in found:
             return str(found["url"])
-        kind = MissingPartError if found.get("missing") else BadInputError
-        raise kind(str(found.get("error")))
+        raise _KINDS.get(found.get("kind"), BadInputError)(str(found.get("error")))
 
 
 def find_python(environment: str | Path | None = None) -> Path:
@@ -176,12 +182,13 @@ def serve(make: Callable[[], Server]) -> None:
     try:
         server = make()
     except SayCanError as error:
-        missing = isinstance(error, MissingPartError)
-        told.write(json.dumps({"error": str(error), "missing": missing}) + "\n")
+        told.write(json.dumps({"error": str(error), "kind": type(error).__name__}) + "\n")
         told.close()
         sys.exit(1)
     told.write(json.dumps({"url": server.url}) + "\n")
     told.flush()
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with server:
         while os.read(0, 4096):  # nothing is asked this way; its end is what counts
             pass

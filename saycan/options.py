@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 Robot = Annotated[
-    str, typer.Option(help='Whose hands: "kitchen" (MuJoCo), "ros2:FILE", "fake", a plug-in, or module:attribute.')
+    str,
+    typer.Option(
+        help='Whose hands: "kitchen" (MuJoCo), "ros2:FILE", "lerobot:FILE", "fake", a plug-in, or module:attribute.'
+    ),
 ]
 Llm = Annotated[
     str,

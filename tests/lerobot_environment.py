@@ -47,7 +47,12 @@ def there(task: str, **arguments: Any) -> Any:
 
 
 def make_act(
-    folder: str, state: int, action: int, cameras: dict[str, int], bias: list[float] | None = None, steps: int = 1
+    folder: str,
+    state: int,
+    action: int,
+    cameras: dict[str, int | list[int]],
+    bias: list[float] | None = None,
+    steps: int = 1,
 ) -> dict[str, Any]:
     """A tiny ACT policy with random weights and its processors, saved; its own word on a grey observation.
 
@@ -61,8 +66,9 @@ def make_act(
 
     torch.manual_seed(0)
     inputs = {"observation.state": PolicyFeature(FeatureType.STATE, (state,))}
-    for camera, side in cameras.items():
-        inputs[f"observation.images.{camera}"] = PolicyFeature(FeatureType.VISUAL, (3, side, side))
+    sizes = {camera: [side, side] if isinstance(side, int) else side for camera, side in cameras.items()}
+    for camera, size in sizes.items():
+        inputs[f"observation.images.{camera}"] = PolicyFeature(FeatureType.VISUAL, (3, *size))
     config = ACTConfig(
         input_features=inputs, output_features={"action": PolicyFeature(FeatureType.ACTION, (action,))}, device="cpu",
         chunk_size=4, n_action_steps=steps, dim_model=32, n_heads=2, dim_feedforward=32, n_encoder_layers=1,
@@ -84,10 +90,29 @@ def make_act(
     for part in (policy, before, after):
         part.save_pretrained(folder)
     seen = {"observation.state": torch.full((1, state), 0.5), "task": "wave"}
-    for camera, side in cameras.items():
-        seen[f"observation.images.{camera}"] = torch.full((1, 3, side, side), 128 / 255)
+    for camera, size in sizes.items():
+        seen[f"observation.images.{camera}"] = torch.full((1, 3, *size), 128 / 255)
     with torch.inference_mode():
         return {"said": after(policy.select_action(before(seen)))[0].tolist()}
+
+
+def make_acts(**specifications: dict[str, Any]) -> dict[str, Any]:
+    """Several, each as above, by name."""
+    return {name: make_act(**one) for name, one in specifications.items()}
+
+
+def refusals(tables: list[dict[str, Any]], plugins: list[str]) -> list[str]:
+    """What each of these robots is refused with."""
+    from saycan.errors import SayCanError
+    from saycan.robots.lerobot.server import ArmServer
+
+    told = []
+    for table in tables:
+        try:
+            ArmServer(table, plugins)
+        except SayCanError as error:
+            told.append(f"{type(error).__name__}: {error}")
+    return told
 
 
 def read_dataset(folder: str, name: str) -> dict[str, Any]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from saycan.errors import BadInputError
 from saycan.place import Place
 from saycan.robot import Freshness, Limits
-
-Table = TypeVar("Table")
+from saycan.robots.tables import one_of, read_toml, table, tables
 
 ARM_INTERFACES = ("follow_joint_trajectory", "joint_trajectory", "joint_state")
 GRIPPER_INTERFACES = ("gripper_command", "joint_state")
@@ -138,12 +136,10 @@ def read_config(path: str | Path) -> Ros2Config:
     packaged = Path(__file__).with_name("configs") / f"{path}.toml"
     file = packaged if packaged.is_file() else Path(path)
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = read_toml(file)
     except FileNotFoundError:
         known = ", ".join(sorted(one.stem for one in packaged.parent.glob("*.toml")))
         raise BadInputError(f"there is no robot {str(path)!r}: a TOML file, or one of {known}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise BadInputError(f"{file}: cannot be read: {error}") from error
     try:
         return _config(data)
     except BadInputError as error:
@@ -156,20 +152,20 @@ def _config(data: dict[str, Any]) -> Ros2Config:
     found: dict[str, Any] = {}
     for key, value in data.items():
         if key in parts:
-            found[key] = _table(parts[key], value, key)
+            found[key] = table(parts[key], value, key)
         elif key == "cameras":
-            found[key] = {name: _table(CameraConfig, one, f"cameras.{name}") for name, one in _tables(value, key)}
+            found[key] = {name: table(CameraConfig, one, f"cameras.{name}") for name, one in tables(value, key)}
         elif key == "places":
-            found[key] = {name: _place(name, one) for name, one in _tables(value, key)}
+            found[key] = {name: _place(name, one) for name, one in tables(value, key)}
         else:
             found[key] = value
-    config = _table(Ros2Config, found, "the robot")
+    config = table(Ros2Config, found, "the robot")
     arm, gripper = config.arm, config.gripper
     if len(arm.home) != len(arm.joints) or not arm.joints:
         raise BadInputError(f"arm.home has a number for each of arm.joints ({len(arm.joints)}), found {len(arm.home)}")
-    _one_of(arm.interface, ARM_INTERFACES, "arm.interface")
+    one_of(arm.interface, ARM_INTERFACES, "arm.interface")
     if gripper is not None:
-        _one_of(gripper.interface, GRIPPER_INTERFACES, "gripper.interface")
+        one_of(gripper.interface, GRIPPER_INTERFACES, "gripper.interface")
         if gripper.closed == gripper.open:
             raise BadInputError(f"gripper.closed and gripper.open are different positions, found {gripper.open} twice")
         if gripper.interface == "joint_state" and arm.interface != "joint_state":
@@ -181,11 +177,11 @@ def _config(data: dict[str, Any]) -> Ros2Config:
 
 
 def _place(name: str, data: Any) -> Place:
-    found = _table(_PlaceTable, data, f"places.{name}")
+    found = table(_PlaceTable, data, f"places.{name}")
     arrays = {key: np.array(getattr(found, key), np.float64) for key in ("dock", "center", "half_size")}
     if [array.shape for array in arrays.values()] != [(3,), (3,), (2,)]:
         raise BadInputError(f"places.{name}: dock and center are three numbers, half_size two")
-    _one_of(found.kind, ("surface", "bin", "tray", "drawer"), f"places.{name}.kind")
+    one_of(found.kind, ("surface", "bin", "tray", "drawer"), f"places.{name}.kind")
     rim = float(arrays["center"][2]) if found.rim is None else found.rim
     return Place(name, found.kind, **arrays, rim=rim)  # type: ignore[arg-type]  # the kind was checked
 
@@ -197,44 +193,3 @@ class _PlaceTable:
     center: tuple[float, ...]
     half_size: tuple[float, ...]
     rim: float | None = None
-
-
-def _table(kind: type[Table], data: Any, where: str) -> Table:
-    """A dataclass from a table: every key known, none missing, numbers and names where they belong."""
-    if isinstance(data, kind):
-        return data
-    if not isinstance(data, Mapping):
-        raise BadInputError(f"{where} is a table, found {data!r}")
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]  # all of them are dataclasses
-    for key in data:
-        if key not in known:
-            raise BadInputError(f"{where} has no {key!r}; valid: {', '.join(known)}")
-    for key, one in known.items():
-        if key not in data and one.default is MISSING and one.default_factory is MISSING:
-            raise BadInputError(f"{where} lacks {key!r}")
-    return kind(**{key: _value(value, str(known[key].type), f"{where}.{key}") for key, value in data.items()})
-
-
-def _value(value: Any, kind: str, where: str) -> Any:
-    numbers = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind.startswith("tuple"):
-        of = str if "str" in kind else (int, float)
-        if not isinstance(value, list) or not all(isinstance(one, of) and not isinstance(one, bool) for one in value):
-            raise BadInputError(f"{where} is a list of {'names' if of is str else 'numbers'}, found {value!r}")
-        return tuple(value)
-    right = {"str": isinstance(value, str), "bool": isinstance(value, bool), "float": numbers}
-    name = kind.removesuffix(" | None")
-    if not right.get(name, True):
-        raise BadInputError(f"{where} is a {name}, found {value!r}")
-    return float(value) if name == "float" else value
-
-
-def _tables(value: Any, where: str) -> list[tuple[str, Any]]:
-    if not isinstance(value, Mapping):
-        raise BadInputError(f"{where} is a table of tables, found {value!r}")
-    return list(value.items())
-
-
-def _one_of(value: str, valid: tuple[str, ...], where: str) -> None:
-    if value not in valid:
-        raise BadInputError(f"{where} is one of {', '.join(valid)}; found {value!r}")

@@ -14,7 +14,14 @@ from saycan.errors import UnknownNameError
 
 
 def test_everything_packaged_is_listed_with_a_line() -> None:
-    assert [choice.name for choice in choices("robots")] == ["kitchen", "mujoco", "oracle", "fake", "ros2:..."]
+    assert [choice.name for choice in choices("robots")] == [
+        "kitchen",
+        "mujoco",
+        "oracle",
+        "fake",
+        "ros2:...",
+        "lerobot:...",
+    ]
     assert [choice.name for choice in choices("models")][:2] == ["gemma", "gemma:..."]
     assert choices("models")[-1].name.startswith("http://")
     assert {choice.name for choice in choices("policies")} == {*compose.POLICIES, "remote:...", "lerobot:..."}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -78,8 +79,15 @@ class TestWithLeRobot:
     @pytest.fixture(scope="class")
     def checkpoint(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
         """Random weights, for a robot of seven joints with one camera."""
-        folder = tmp_path_factory.mktemp("act")
-        return folder, there("make_act", folder=str(folder), state=18, action=11, cameras={"head": 64})
+        folder = tmp_path_factory.mktemp("checkpoints")
+        sizes = {"state": 18, "action": 11, "cameras": {"head": 64}}
+        bias = [0.01, 0, 0, 0, 0, 0, 0.25, 0, 0, 0, 0]
+        told = there(
+            "make_acts",
+            random={"folder": str(folder / "random"), **sizes},
+            steady={"folder": str(folder / "steady"), **sizes, "bias": bias, "steps": 4},
+        )
+        return folder / "random", told["random"]
 
     @pytest.fixture(scope="class")
     def served(self, checkpoint: tuple[Path, Any]) -> Iterator[Bridge]:
@@ -160,12 +168,10 @@ class TestWithLeRobot:
         with pytest.raises(BadInputError, match=r"cannot be loaded as a LeRobot policy"):
             LeRobotPolicy(tmp_path, robot)
 
-    def test_a_robot_is_moved_through_gate_and_agent(self, tmp_path: Path) -> None:
-        bias = [0.01, 0, 0, 0, 0, 0, 0.25, 0, 0, 0, 0]
-        there("make_act", folder=str(tmp_path / "act"), state=18, action=11, cameras={"head": 64}, bias=bias, steps=4)
+    def test_a_robot_is_moved_through_gate_and_agent(self, checkpoint: tuple[Path, Any]) -> None:
         robot = FakeRobot(image_size=64)
         before = robot.observe()
-        policy = LeRobotPolicy(tmp_path / "act", robot, ends_by_time=True)
+        policy = LeRobotPolicy(checkpoint[0].parent / "steady", robot, ends_by_time=True)
         agent = Agent(
             robot, llm=ScriptedLanguageModel(["wave"]), library=[WAVE], policy=policy,
             values=lambda observation, skill: 1.0, detector=None, record=None,
@@ -180,13 +186,13 @@ class TestWithLeRobot:
         )  # a centimetre each tenth of a second, for one second
         assert robot.observe().gripper == pytest.approx(0.25)
 
-    def test_numbers_that_are_not_finite_never_come_here(self, tmp_path: Path) -> None:
+    def test_numbers_that_are_not_finite_never_come_here(self, checkpoint: tuple[Path, Any], tmp_path: Path) -> None:
         nan = [float("nan")] * 11
-        there("make_act", folder=str(tmp_path / "act"), state=18, action=11, cameras={"head": 64}, bias=[0.0] * 11)
+        shutil.copytree(checkpoint[0], tmp_path / "act")
         weights = load_file(tmp_path / "act/model.safetensors")
         weights["model.action_head.bias"] = np.array(nan, np.float32)
         save_file(weights, tmp_path / "act/model.safetensors")
-        with pytest.raises(BadInputError, match="finite numbers"):
+        with pytest.raises(PolicyError, match="finite numbers"):
             LeRobotPolicy(tmp_path / "act", FakeRobot(image_size=64))
 
     def test_it_ends_when_we_are_killed(self, checkpoint: tuple[Path, Any]) -> None:

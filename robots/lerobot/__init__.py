@@ -1,0 +1,1 @@
+"""Robots of LeRobot's, which run in its own environment."""

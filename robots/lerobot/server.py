@@ -1,0 +1,241 @@
+"""Serves a LeRobot robot; runs in LeRobot's environment, where `saycan.lerobot.Bridge` starts it.
+
+    {"do": "observe"}                       -> {"motors": (M,), "images": {NAME: (H, W, 3) uint8}, "time": s}
+    {"do": "send", "motors": (M,)}          -> {"sent": (M,)}, what LeRobot says that it sent
+    {"do": "hold"}                          -> {}
+
+Motors are in the order that is told first, in LeRobot's units. What is not finite is refused here too, since LeRobot's
+own clamp lets NaN through. The arm holds where it is when it is told to, when nothing was asked for a while, when the
+client leaves, and before the process ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import pkgutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.errors import BadInputError, MissingPartError, RobotError, UnsafeActionError
+from saycan.lerobot import TESTED, require_lerobot, serve
+from saycan.serving import Server
+
+_POSITION = ".pos"
+
+
+class ArmServer(Server):
+    """Serves one robot; see the module.
+
+    Args:
+        table: What LeRobot makes the robot of: type, port, id, cameras, ...
+        plugins: Modules that register further types.
+        patience: s without a question, after which the arm is held.
+        port: See `Server`.
+
+    Raises:
+        BadInputError: LeRobot knows no such robot, or cannot make it of this.
+        MissingPartError: LeRobot, or what this robot needs, is not installed.
+        RobotError: It does not answer, or is not calibrated.
+    """
+
+    failing = "the robot failed"
+    busy = "another program drives this robot; end that first"
+
+    def __init__(
+        self, table: Mapping[str, Any], plugins: Sequence[str] = (), patience: float = 0.5, port: int = 0
+    ) -> None:
+        self._version = require_lerobot()
+        self._robot = _make(table, plugins, self._version)
+        self._lock = threading.Lock()
+        self._ended = self._held = False
+        names, cameras = self._robot.action_features, self._robot.observation_features
+        other = [name for name in names if not name.endswith(_POSITION)]
+        if other or not names:
+            raise BadInputError(
+                f"{self._robot.name} is moved by {', '.join(other) or 'nothing'}; what can be driven here is an arm "
+                f"whose motors take positions (NAME{_POSITION})"
+            )
+        self._names = [str(name) for name in names]
+        self._cameras = {str(name): tuple(shape) for name, shape in cameras.items() if isinstance(shape, tuple)}
+        self._connect()
+        try:
+            self._last = self._observe()["motors"]
+            super().__init__("127.0.0.1", port, patience)
+        except BaseException:
+            self._robot.disconnect()
+            raise
+
+    def about(self) -> dict[str, Any]:
+        """Its motors and cameras."""
+        return {
+            "server": f"lerobot {self._version}", "robot": self._robot.name, "motors": [*self._motors()],
+            "cameras": {name: list(shape) for name, shape in self._cameras.items()},
+        }  # fmt: skip
+
+    def answer(self, question: Any) -> dict[str, Any]:
+        """See the module."""
+        verb = question.get("do") if isinstance(question, Mapping) else None
+        with self._lock:
+            if verb == "observe":
+                return self._observe()
+            if verb == "send":
+                return {"sent": self._send(question.get("motors"))}
+            if verb == "hold":
+                self._hold()
+                return {}
+        raise BadInputError(f'a question to a robot is a map with "do": observe, send or hold; found {verb!r}')
+
+    def quiet(self) -> None:
+        """Nobody says how to go on: it holds."""
+        with self._lock:
+            self._hold()
+
+    def gone(self) -> None:
+        """The same."""
+        self.quiet()
+
+    def close(self) -> None:
+        """Hold, then let go of the robot, whose motors stay under power unless its table says otherwise."""
+        super().close()
+        with self._lock:
+            if not self._ended:
+                self._hold()
+                self._ended = True
+                with contextlib.suppress(Exception):
+                    self._robot.disconnect()
+
+    def _motors(self) -> list[str]:
+        return [name.removesuffix(_POSITION) for name in self._names]
+
+    def _connect(self) -> None:
+        try:
+            self._robot.connect(calibrate=False)  # calibration asks at a terminal, which there is none
+            calibrated = self._robot.is_calibrated
+        except Exception as error:
+            raise RobotError(f"{self._robot.name} cannot be connected: {type(error).__name__}: {error}") from error
+        if not calibrated:
+            self._robot.disconnect()
+            name, one = self._robot.name, self._robot.id or "ID"
+            raise RobotError(
+                f"{name} {one} is not calibrated; run, in LeRobot's environment: "
+                f"lerobot-calibrate --robot.type={name} --robot.id={one} --robot.port=PORT"
+            )
+
+    def _observe(self) -> dict[str, Any]:
+        if self._ended:
+            raise RobotError("the robot was let go")
+        seen = self._robot.get_observation()
+        missing = [name for name in (*self._names, *self._cameras) if name not in seen]
+        if missing:
+            raise RobotError(f"{self._robot.name} observes no {', '.join(missing)}; found {', '.join(map(str, seen))}")
+        return {
+            "motors": np.array([float(seen[name]) for name in self._names]),
+            "images": {name: np.asarray(seen[name], np.uint8) for name in self._cameras},
+            "time": time.monotonic(),
+        }
+
+    def _send(self, motors: Any) -> NDArray[np.float64]:
+        if self._ended:
+            raise RobotError("the robot was let go")
+        if not isinstance(motors, np.ndarray) or motors.shape != (len(self._names),):
+            found = getattr(motors, "shape", type(motors).__name__)
+            raise BadInputError(
+                f"{self._robot.name} takes a position for each of its {len(self._names)} motors: {found}"
+            )
+        if not np.isfinite(motors).all():
+            told = dict(zip(self._motors(), motors.tolist(), strict=True))
+            raise UnsafeActionError(f"refused positions that are not finite: {told}; the robot is held")
+        self._held = False
+        sent = self._robot.send_action(dict(zip(self._names, motors.tolist(), strict=True)))
+        last = np.array([float(sent.get(name, goal)) for name, goal in zip(self._names, motors, strict=True)])
+        self._last = last
+        return last
+
+    def _hold(self) -> None:
+        """Send it where it is, or where it was sent last if it does not say where it is. Never raises."""
+        if self._held or self._ended:
+            return
+        here = self._last
+        with contextlib.suppress(Exception):
+            seen = self._robot.get_observation()
+            measured = np.array([float(seen[name]) for name in self._names])
+            here = measured if np.isfinite(measured).all() else here
+        with contextlib.suppress(Exception):
+            self._robot.send_action(dict(zip(self._names, here.tolist(), strict=True)))
+            self._held = True
+
+
+def _make(table: Mapping[str, Any], plugins: Sequence[str], version: str) -> Any:
+    """The robot, not connected."""
+    try:
+        import draccus
+        import lerobot.cameras
+        import lerobot.robots
+        from lerobot.robots import RobotConfig, make_robot_from_config
+        from lerobot.utils.import_utils import register_third_party_plugins
+    except ImportError as error:
+        raise MissingPartError(
+            f"LeRobot {version} cannot be used as {TESTED} can, which this was written for: {error}"
+        ) from error
+    absent: dict[str, str] = {}
+    for package in (lerobot.robots, lerobot.cameras):  # a type is known once its module has been imported
+        for module in pkgutil.iter_modules(package.__path__):
+            try:
+                importlib.import_module(f"{package.__name__}.{module.name}")
+            except ImportError as error:
+                absent[module.name] = str(error)
+    register_third_party_plugins()
+    for plugin in plugins:
+        try:
+            importlib.import_module(plugin)
+        except ImportError as error:
+            raise MissingPartError(
+                f"the plug-in {plugin!r} cannot be imported in LeRobot's environment: {error}"
+            ) from error
+    known = RobotConfig.get_known_choices()
+    kind = table.get("type")
+    if kind not in known:
+        left_out = f"; not there: {absent}" if absent else ""
+        raise BadInputError(f"LeRobot {version} knows no robot {kind!r}; valid: {', '.join(sorted(known))}{left_out}")
+    settings = dict(table)
+    choice = known[kind]
+    powered = "disable_torque_on_disconnect"  # an arm without power drops what it holds, and itself
+    if is_dataclass(choice) and powered in {field.name for field in fields(choice)}:
+        settings.setdefault(powered, False)
+    try:
+        return make_robot_from_config(draccus.decode(RobotConfig, settings))
+    except ImportError as error:
+        raise MissingPartError(
+            f"{kind} needs {error.name or error}, which LeRobot's environment lacks; LeRobot has an extra for it, such "
+            "as lerobot[feetech] for the SO arms"
+        ) from error
+    except Exception as error:  # draccus' and LeRobot's own have no common root
+        raise BadInputError(f"LeRobot cannot make {kind} of {settings}: {type(error).__name__}: {error}") from error
+
+
+def main() -> None:
+    """What the process does."""
+    parser = argparse.ArgumentParser(description="Serve a LeRobot robot on the loopback interface.")
+    parser.add_argument("robot", help='JSON: {"type": "so101_follower", "port": "/dev/ttyACM0", "id": "mine"}')
+    parser.add_argument("--plugin", action="append", default=[])
+    parser.add_argument("--patience", type=float, default=0.5)
+    parser.add_argument("--port", type=int, default=0)
+    asked = parser.parse_args()
+    try:
+        table = json.loads(asked.robot)
+    except ValueError as error:
+        parser.error(f"the robot is JSON: {error}")
+    serve(lambda: ArmServer(table, asked.plugin, asked.patience, asked.port))
+
+
+if __name__ == "__main__":
+    main()
