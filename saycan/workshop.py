@@ -128,6 +128,29 @@ def export(
         )
 
 
+@data.command("import")
+def bring(
+    folder: Annotated[Path, typer.Argument(help='A LeRobotDataset v3.0: the folder in which "meta" lies.')],
+    out: Annotated[Path, typer.Argument(help="The folder to make; it must not exist.")],
+    traceback: Traceback = False,
+) -> None:
+    """Read a data set of LeRobot's (LeRobotDataset v3.0) into one of this project."""
+    with telling(traceback) as screen:
+        from saycan.skills.data.lerobot_import import bring as read
+        from saycan.skills.kitchen import kitchen_library
+
+        with _bar(screen) as progress:
+            task = progress.add_task("episodes")
+            made = read(
+                folder, out, kitchen_library(),
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )  # fmt: skip
+        screen.out.print(
+            f"{made.episodes} episodes, {made.rows} rows, one every {made.every} control periods, in {out}",
+            highlight=False,
+        )
+
+
 @train.command("policy")
 def train_policy(
     folders: Data,

@@ -138,30 +138,31 @@ def _levels(picture: Any) -> list[int]:
 
 
 def record_dataset(folder: str, name: str, video: bool = False) -> dict[str, Any]:
-    """A set as LeRobot itself records one from a six-motor arm: two episodes, one camera, no proprioception of ours."""
+    """A set as LeRobot itself records one, of a five-joint arm and one camera: two episodes, names left out."""
     import numpy as np
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
-    motors = [f"{motor}.pos" for motor in ("pan", "lift", "elbow", "flex", "roll", "gripper")]
-    numbers = {"dtype": "float32", "shape": (6,), "names": motors}
     picture = {"dtype": "video" if video else "image", "shape": (64, 64, 3), "names": ["height", "width", "channels"]}
-    features = {"observation.state": numbers, "action": numbers, "observation.images.front": picture}
-    data = LeRobotDataset.create(
-        f"local/{name}", fps=10, root=folder, features=features, use_videos=video, robot_type="simulated"
-    )
+    features = {
+        "observation.state": {"dtype": "float32", "shape": (16,), "names": None},
+        "action": {"dtype": "float32", "shape": (11,), "names": None},
+        "observation.images.front": picture,
+    }
+    data = LeRobotDataset.create(f"local/{name}", fps=10, root=folder, features=features, use_videos=video)
     rng = np.random.default_rng(0)
-    states = []
+    told: dict[str, Any] = {"joints": [], "actions": [], "greys": []}
     for task, length in (("stack the blocks", 4), ("open the box", 3)):
         for _ in range(length):
-            state = rng.normal(size=6).astype(np.float32)
-            states.append(state.tolist())
-            image = rng.integers(0, 256, (64, 64, 3), np.uint8)
-            data.add_frame(
-                {"observation.state": state, "action": state, "observation.images.front": image, "task": task}
-            )
+            state, action = rng.normal(size=16).astype(np.float32), rng.normal(size=11).astype(np.float32)
+            grey = 20 + 30 * len(told["greys"])
+            for key, value in (("joints", state.tolist()), ("actions", action.tolist()), ("greys", grey)):
+                told[key].append(value)
+            image = np.full((64, 64, 3), grey, np.uint8)
+            row = {"observation.state": state, "action": action, "observation.images.front": image, "task": task}
+            data.add_frame(row)
         data.save_episode()
     data.finalize()
-    return {"states": states}
+    return told
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ fraction, which lerobot divides and multiplies by as it does by an integer. Time
 writes them. The last row of an episode is kept whatever its time, so it may be up to every - 1 periods too late there.
 
 Written after the source of lerobot 0.6.1 and 0.4.4 (`lerobot/datasets`, CODEBASE_VERSION "v3.0"); the latter's
-LeRobotDataset was seen to read it. Newer ones need Python 3.12 and were not run.
+LeRobotDataset reads it in a test. Newer ones need Python 3.12 and were not run.
 """
 
 from __future__ import annotations
