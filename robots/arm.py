@@ -22,6 +22,7 @@ DAMPING = 1e-4
 POSTURE_GAIN = 0.08
 ITERATIONS = 4
 NEAR = 0.1  # m; nothing that a controller asks for is farther away than its leash
+_FREE = 6  # joints that a hand needs to be anywhere in any direction
 MARGIN = 0.02  # rad that is kept from the ends of a joint's range
 
 
@@ -89,10 +90,12 @@ class ArmKinematics:
             damping = DAMPING + max(0.0, float(np.linalg.norm(error[:3])) - NEAR)
             jacobian = self._tip_jacobian()  # (6, J)
             jacobian[3:] *= self._turning
-            inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + damping * np.eye(6))  # (J, 6)
             posture = POSTURE_GAIN * (self.home - joints)
-            joints = joints + inverse @ error + posture - inverse @ (jacobian @ posture)
-            joints = np.clip(joints, self.low, self.high)
+            step = _step(jacobian, error, posture, damping)
+            if len(joints) < _FREE:  # no joint stands in for one at its end: the others go without it
+                stuck = (joints + step < self.low) | (joints + step > self.high)
+                step = _step(jacobian * ~stuck, error, posture * ~stuck, damping)
+            joints = np.clip(joints + step, self.low, self.high)
         return joints
 
     def _forward(self, joints: NDArray[np.float64]) -> None:
@@ -123,6 +126,14 @@ class ArmKinematics:
             turn = self._data.xmat[self._base].reshape(3, 3).T
             found = np.concatenate([turn @ found[:3], turn @ found[3:]])
         return np.array(found)
+
+
+def _step(
+    jacobian: NDArray[np.float64], error: NDArray[np.float64], posture: NDArray[np.float64], damping: float
+) -> NDArray[np.float64]:
+    """(J,) rad of one iteration."""
+    inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + damping * np.eye(6))  # (J, 6)
+    return np.asarray(inverse @ error + posture - inverse @ (jacobian @ posture))
 
 
 def urdf_model(text: str) -> mujoco.MjModel:

@@ -31,7 +31,7 @@ VARIABLE = "SAYCAN_LEROBOT"
 TESTED = "0.4.4"
 """The version of LeRobot that this was written for and is tested with."""
 
-_PATIENCE = 120.0  # s until it serves: a large checkpoint takes long to load
+_PATIENCE = 180.0  # s until it serves: a large checkpoint takes long to load, and longer on a busy machine
 _ENDING = 10.0  # s until it is ended by force
 
 _KINDS: dict[Any, type[SayCanError]] = {

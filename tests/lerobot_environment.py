@@ -40,7 +40,7 @@ def there(task: str, **arguments: Any) -> Any:
     folders = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [str(python), __file__, task, json.dumps(arguments)],
-        capture_output=True, text=True, timeout=120, env=os.environ | {"PYTHONPATH": folders}, check=False,
+        capture_output=True, text=True, timeout=240, env=os.environ | {"PYTHONPATH": folders}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mujoco
 import numpy as np
 import pytest
@@ -69,3 +71,17 @@ def test_what_is_no_urdf_or_has_no_such_joint_is_told() -> None:
     with pytest.raises(BadInputError, match="a number for each of the 2 joints"):
         ArmKinematics(urdf_model(urdf()), ("shoulder", "elbow"), "tip", (0,))
     assert mujoco.mj_name2id(urdf_model(urdf()), mujoco.mjtObj.mjOBJ_BODY, "pad") >= 0, "fixed links are kept"
+
+
+def test_an_arm_without_a_joint_to_spare_keeps_its_way_when_one_is_at_its_end() -> None:
+    text = (Path(__file__).parent / "lerobot/arm.urdf").read_text()
+    home = np.radians([0.0, -45.0, 90.0, 0.0, 0.0])  # the elbow ends at 97 degrees
+    arm = ArmKinematics(urdf_model(text), ("1", "2", "3", "4", "5"), "tip", home, "base", turning=0.05)
+    start, quaternion = arm.pose(home)
+    joints = home
+    for period in range(1, 16):
+        wanted = start + period * np.array([0.0, 0.004, -0.002])
+        joints = arm.solve(joints, wanted, quaternion)
+        position, quaternion = arm.pose(joints)
+        np.testing.assert_allclose(position, wanted, atol=0.003)
+    assert joints[2] == pytest.approx(arm.high[2], abs=0.01)

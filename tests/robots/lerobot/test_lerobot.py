@@ -29,6 +29,7 @@ from saycan.robots.lerobot.driver import LeRobotRobot
 from saycan.skill import Skill
 from saycan.skills.policies.lerobot import LeRobotPolicy
 from tests.lerobot_environment import needs_lerobot, there
+from tests.robots.lerobot.feetech import HIGH, LOW, MIDDLE, TORQUE, Bus
 from tests.robots.lerobot.motors import NAMES, Motors
 
 HERE = Path(__file__).resolve().parent
@@ -250,6 +251,7 @@ class TestWithLeRobot:
             patch.setenv("PYTHONPATH", str(HERE))
             tables = [
                 {"type": "so900"}, {**arm, "colour": "red"}, {**arm, "port": motors.port, "calibrated": False}, arm,
+                {"type": "koch_follower", "port": "/dev/no_such_port", "id": "x"},
                 {"type": "so101_follower", "port": "/dev/no_such_port", "id": "x"},
             ]  # fmt: skip
             told = there("refusals", tables=tables, plugins=["lerobot_robot_simulated"])
@@ -259,7 +261,8 @@ class TestWithLeRobot:
         assert re.search(r"BadInputError: LeRobot cannot make simulated_arm of .*colour", told[1])
         assert re.search(r"RobotError: .* not calibrated; run.*lerobot-calibrate --robot.type=simulated_arm", told[2])
         assert re.search(r"RobotError: simulated_arm cannot be connected: ConnectionRefusedError", told[3])
-        assert re.search(r"MissingPartError: so101_follower needs scservo_sdk", told[4])
+        assert re.search(r"MissingPartError: koch_follower needs dynamixel_sdk", told[4])
+        assert re.search(r"RobotError: so_follower cannot be connected: .*/dev/no_such_port", told[5], re.DOTALL)
         assert len(told) == len(tables)
 
 
@@ -286,6 +289,37 @@ class TestAProcessOfItsOwn:
         assert abs(motors.positions()["pan"] - there_) < 15.0
         last = motors.goals[-1]
         assert last["pan"] == pytest.approx(motors.positions()["pan"])
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="pseudo-terminals take a servo's line speed on Linux")
+    def test_lerobots_own_driver_of_the_so101_moves_its_servos(self, tmp_path: Path) -> None:
+        names = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
+        one = {"drive_mode": 0, "homing_offset": 0, "range_min": LOW, "range_max": HIGH}
+        table = {name: {"id": number, **one} for number, name in enumerate(names, 1)}
+        (tmp_path / "test.json").write_text(json.dumps(table))
+        with Bus((MIDDLE, MIDDLE - 512, MIDDLE + 1024, MIDDLE, MIDDLE, MIDDLE)) as bus:
+            text = FILE.format(here=HERE, port=repr(bus.port), folder=tmp_path)
+            text = text.replace("simulated_arm", "so101_follower").replace("-0.01745329252", "0.01745329252")
+            text = text.replace('["lerobot_robot_simulated"]', "[]")
+            text = text.replace('motor = "gripper"', 'motor = "gripper"\nclosed = 0\nopen = 100')
+            for ours, theirs in zip(NAMES, names, strict=True):
+                text = text.replace(f'"{ours}"', f'"{theirs}"')
+            (tmp_path / "arm.toml").write_text(text)
+            with Gate(make_robot(f"lerobot:{tmp_path}/arm.toml")) as gate:
+                start = gate.observe()
+                np.testing.assert_allclose(np.degrees(start.joints), [0, -45, 90, 0, 0], atol=0.2)
+                assert start.gripper == pytest.approx(0.5, abs=0.01)
+                for _ in range(15):
+                    gate.apply(Action([0, 0.004, -0.002, 0, 0, 0], gripper=0.9))
+                    gate.observe()
+                for _ in range(5):
+                    gate.apply(Action(gripper=0.9))
+                    end = gate.observe()
+                np.testing.assert_allclose(end.ee_position - start.ee_position, [0, 0.06, -0.03], atol=0.008)
+                assert (bus.positions()[5] - LOW) / (HIGH - LOW) == pytest.approx(0.9, abs=0.02)
+            before = bus.positions()
+            time.sleep(0.3)
+            assert bus.positions() == before
+            assert all(servo.table[TORQUE] == 1 for servo in bus.servos.values())
 
 
 def robot_again(robot: LeRobotRobot) -> Any:
