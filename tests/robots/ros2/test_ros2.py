@@ -153,7 +153,7 @@ def test_what_is_commanded_is_done_and_seen(domain: int) -> None:
                 robot.apply(Action(gripper=0.2))
             after = robot.observe()
             moved = after.ee_position - before.ee_position
-            # A command that comes late, on a busy machine, finds a robot that waits for it: some of the way may be missing.
+            # On a busy machine a command may come late; the robot waits for it, and some of the way is missing.
             assert 0.7 < moved[1] / 0.2 < 1.1
             np.testing.assert_allclose(moved, [0.0, moved[1], moved[1] / 2], atol=0.01)
             assert 0.7 < (before.base_pose[0] - after.base_pose[0]) / 0.2 < 1.15
