@@ -123,6 +123,8 @@ class PrivilegedState:
         robot_place: Place at whose dock the base stands (within 0.2 m and 20 degrees), or None.
         visited: Names of the places at which the base has stood since reset, in order of first visit.
         cameras: Name to pose of the cameras that the robot carries, where the simulator has some.
+        bolted: Whether the base cannot drive: every place is then worked from where it stands.
+        gripper_depth: From the middle of the pads up to the palm, m: no thing comes deeper between the fingers.
     """
 
     objects: tuple[ObjectState, ...]
@@ -138,6 +140,12 @@ class PrivilegedState:
     robot_place: str | None
     visited: tuple[str, ...]
     cameras: Mapping[str, CameraPose] = field(default_factory=dict)
+    bolted: bool = False
+    gripper_depth: float = 0.1
+
+    def at(self, place: str | None) -> bool:
+        """Whether the base stands where it can work a place; for a thing that rests nowhere (None) it never does."""
+        return place is not None and (self.bolted or place == self.robot_place)
 
     def named(self, name: str) -> list[ObjectState]:
         """The objects with this canonical name."""

@@ -76,7 +76,13 @@ def _reach(state: PrivilegedState, thing: ObjectState) -> tuple[int, float]:
     distance = float(np.hypot(*(place.dock - state.base_pose)[:2]))
     if place.kind in DELIVERED:
         return (3, distance)
-    return (1 if thing.place == state.robot_place else 2, distance)
+    return (1 if state.at(thing.place) else 2, distance)
+
+
+def _nearest_here(state: PrivilegedState, skill: Skill) -> ObjectState | None:
+    """The thing to pick up where the robot stands: of a bolted arm's places, not what has been delivered first."""
+    here = [thing for thing in state.named(str(skill.object)) if state.at(thing.place)]
+    return min(here, key=lambda thing: state.places[str(thing.place)].kind in DELIVERED, default=None)
 
 
 def _place(state: PrivilegedState, name: str | None) -> Place:
@@ -112,7 +118,7 @@ def _find_needs(state: PrivilegedState, skill: Skill) -> str | None:
     place = state.places[str(thing.place)]
     if place.kind == "bin":
         return f"the {skill.object} has been thrown away"
-    if place.name == state.robot_place:
+    if state.at(place.name):
         return f"the robot is at the {skill.object} already"
     return None
 
@@ -120,10 +126,10 @@ def _find_needs(state: PrivilegedState, skill: Skill) -> str | None:
 def _pick_up_needs(state: PrivilegedState, skill: Skill) -> str | None:
     if state.held is not None:
         return f"the gripper holds the {_held_name(state)} already"
-    here = [thing for thing in state.named(str(skill.object)) if thing.place and thing.place == state.robot_place]
-    if not here:
+    thing = _nearest_here(state, skill)
+    if thing is None:
         return f"there is no {skill.object} where the robot stands"
-    place = state.places[str(here[0].place)]
+    place = state.places[str(thing.place)]
     if place.kind == "bin":
         return f"the {skill.object} is in the {place.name}, out of reach"
     if place.kind == "drawer" and _drawer(state, place.name).opening < DRAWER_USABLE:
@@ -150,7 +156,7 @@ def _put_down_needs(state: PrivilegedState, skill: Skill) -> str | None:
 
 def _go_to_needs(state: PrivilegedState, skill: Skill) -> str | None:
     place = _place(state, skill.place)
-    return f"the robot is at the {place.name} already" if state.robot_place == place.name else None
+    return f"the robot is at the {place.name} already" if state.at(place.name) else None
 
 
 def _wipe_needs(state: PrivilegedState, skill: Skill) -> str | None:
@@ -204,7 +210,8 @@ def _find(state: PrivilegedState, skill: Skill) -> PrivilegedState:
 
 
 def _pick_up(state: PrivilegedState, skill: Skill) -> PrivilegedState:
-    here = next(thing for thing in state.named(str(skill.object)) if thing.place == state.robot_place)
+    here = _nearest_here(state, skill)
+    assert here is not None, "the precondition has found it"
     return _with(state, replace(here, held=True, place=None, position=state.ee_position))
 
 
@@ -274,7 +281,7 @@ _Before = PrivilegedState | None
 
 def _find_lacks(state: PrivilegedState, skill: Skill, before: _Before) -> str | None:
     things = state.named(str(skill.object))
-    if any(thing.held or (thing.place and thing.place == state.robot_place) for thing in things):
+    if any(thing.held or state.at(thing.place) for thing in things):
         return None
     return f"the robot is not where a {skill.object} is"
 
@@ -307,7 +314,7 @@ def _rests_lacks(state: PrivilegedState, skill: Skill, places: tuple[str, ...], 
 
 def _go_to_lacks(state: PrivilegedState, skill: Skill, before: _Before) -> str | None:
     place = _place(state, skill.place)
-    return None if state.robot_place == place.name else f"the robot is not at the {place.name}"
+    return None if state.at(place.name) else f"the robot is not at the {place.name}"
 
 
 def _wipe_lacks(state: PrivilegedState, skill: Skill, before: _Before) -> str | None:

@@ -27,7 +27,7 @@ def _go_to(state: PrivilegedState, _: str, where: str) -> Target:
 
 def _find(state: PrivilegedState, name: str, _: str) -> Target:
     thing = instance(state, name)
-    if thing is None or thing.place in (None, state.robot_place) or state.places[thing.place].kind == "bin":
+    if thing is None or thing.place is None or state.at(thing.place) or state.places[thing.place].kind == "bin":
         return Target(gripper=0.0 if state.held else 1.0, terminate=True)
     return drive(state, state.places[thing.place].dock)
 

@@ -144,8 +144,10 @@ def from_across_and_deep(place: Place, across: float, deep: float) -> Vector:
     return np.asarray(place.center[:2] + rotation(place.dock[2]) @ np.array([deep, across]))
 
 
-def base_before(place: Place, point: Vector) -> Vector:
-    """(3,) base pose on the place's line of docks that has `point` straight ahead."""
+def base_before(state: PrivilegedState, place: Place, point: Vector) -> Vector:
+    """(3,) base pose on the place's line of docks that has `point` straight ahead; a bolted base stays where it is."""
+    if state.bolted:
+        return state.base_pose
     reach = max(float(place.half_size[0]) - 0.15, 0.0)
     across = float(np.clip(across_and_deep(place, point)[0], -reach, reach))
     left = rotation(place.dock[2]) @ np.array([0.0, across])

@@ -22,6 +22,8 @@ BELOW_TOP = 0.045
 """m below the top of a thing at which the middle of the pads takes it, at most: who takes it two centimetres higher by
 mistake still has it."""
 
+PALM = 0.006  # m that is kept between the palm and what is grasped
+
 UPRIGHT = 0.95  # cosine of the tilt up to which a thing counts as standing
 
 
@@ -45,35 +47,42 @@ class Grasp:
 def pick(state: PrivilegedState, name: str) -> Target:
     """Over the thing, down, close, up; each phase follows from where hand and thing are."""
     thing = nearest(state, name)
-    if thing is None or state.robot_place is None:
+    here = thing.place if thing is not None and state.bolted and thing.place else state.robot_place
+    if thing is None or here is None:
         return Target(gripper=0.0 if state.held else 1.0, terminate=True)
-    place = state.places[state.robot_place]
+    place = state.places[here]
     safe = place.rim + SAFE_ABOVE
     if thing.held:
         up = np.array([*state.ee_position[:2], safe])
         lifted = thing.place is None and float(state.ee_position[2]) > place.rim + LIFTED
         return Target(up, state.ee_yaw, gripper=0.0, terminate=lifted, goal=thing.position)
-    grasp = grasp_of(thing)
+    grasp = grasp_of(thing, state.gripper_depth)
     if grasp.width > state.gripper_width:
         return Target(terminate=True, goal=thing.position)
     position, gripper = reach(state, grasp.point, grasp.yaw, grasp.period, safe)
-    return Target(position, grasp.yaw, grasp.period, gripper, base_before(place, thing.position), goal=grasp.point)
+    base = base_before(state, place, thing.position)
+    return Target(position, grasp.yaw, grasp.period, gripper, base, goal=grasp.point)
 
 
 def nearest(state: PrivilegedState, name: str) -> ObjectState | None:
     """The thing of this name to take: one that is held, else the one nearest to the hand at the robot's place."""
-    here = [thing for thing in state.named(name) if thing.held or thing.place == state.robot_place is not None]
+    here = [thing for thing in state.named(name) if thing.held or state.at(thing.place)]
     if not here:
         return None
     return min(here, key=lambda thing: (not thing.held, float(np.linalg.norm(thing.position - state.ee_position))))
 
 
-def grasp_of(thing: ObjectState) -> Grasp:
-    """From above, in the upper half; of a thing that has toppled, across its narrower side."""
+def grasp_of(thing: ObjectState, depth: float = np.inf) -> Grasp:
+    """From above, in the upper half; of a thing that has toppled, across its narrower side.
+
+    Args:
+        thing: What to take.
+        depth: From the middle of the pads up to the palm, m, which stays clear of it.
+    """
     axes = axes_of(thing)
     vertical = int(np.argmax(np.abs(axes[2])))
     height = float(np.abs(axes[2]) @ thing.size)
-    below_top = min(BELOW_TOP, 0.36 * height)
+    below_top = min(BELOW_TOP, 0.36 * height, depth - PALM)
     point = np.asarray(thing.position + np.array([0.0, 0.0, max(0.5 * height - below_top, 0.0)]))
     if vertical == 2 and abs(axes[2, 2]) > UPRIGHT:
         return Grasp(point, thing.yaw + thing.grasp_yaw, thing.grasp_period, float(thing.size[:2].min()))

@@ -48,8 +48,8 @@ def place(state: PrivilegedState, name: str, where: str) -> Target:
         return _leave(state, name, where)
     spot = free_spot(state, spot_place, held)
     end = np.array([*spot, float(spot_place.center[2])])
-    if state.robot_place != where:
-        return replace(drive(state, base_before(spot_place, spot)), goal=end)
+    if not state.at(where):
+        return replace(drive(state, base_before(state, spot_place, spot)), goal=end)
     below = float(state.ee_position[2]) - bottom_of(held)  # from the fingertips down to the thing's lowest point
     floor = spot_place.rim if spot_place.kind == "bin" else float(spot_place.center[2])
     rest = floor + DROP_HEIGHT.get(spot_place.kind, 0.0)
@@ -63,7 +63,7 @@ def place(state: PrivilegedState, name: str, where: str) -> Target:
     low, near = RELEASE[spot_place.kind]
     gripper = smoothstep(gap, low + 0.004, low) * smoothstep(sideways, near + 0.01, near)
     goal[2] += gripper * (float(state.ee_position[2]) + LOOSE - float(goal[2]))
-    return Target(goal, gripper=gripper, base=base_before(spot_place, spot), ee_step=0.025, goal=end)
+    return Target(goal, gripper=gripper, base=base_before(state, spot_place, spot), ee_step=0.025, goal=end)
 
 
 def put_down(state: PrivilegedState, name: str) -> Target:
@@ -91,7 +91,7 @@ def free_spot(state: PrivilegedState, where: Place, held: ObjectState) -> Vector
     room = np.full(len(spots), np.inf)
     for other in taken:
         room = np.minimum(room, np.linalg.norm(spots - other, axis=1))
-    here = across_and_deep(where, held.position) if state.robot_place == where.name else np.zeros(2)
+    here = across_and_deep(where, held.position) if state.at(where.name) else np.zeros(2)
     free = room >= CLEARANCE
     cost = np.where(free, np.linalg.norm(spots - here, axis=1), np.inf) if free.any() else -room
     return from_across_and_deep(where, *spots[int(np.argmin(cost))])

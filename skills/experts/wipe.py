@@ -34,11 +34,11 @@ def wipe(state: PrivilegedState, where: str) -> Target:
         up = smoothstep(float(hand[2]), safe - 0.18, safe - 0.08)  # straight up before it draws back
         back = to_map(state.base_pose, np.array([*(hand[:2] + up * (look - hand)[:2]), look[2]]))
         clear = float(np.linalg.norm(hand - look)) < 0.05
-        return Target(back, state.ee_yaw, gripper=0.0 if held else 1.0, terminate=clear or state.robot_place != where)
-    base = base_before(surface, spill.cells.mean(axis=0))
+        return Target(back, state.ee_yaw, gripper=0.0 if held else 1.0, terminate=clear or not state.at(where))
+    base = base_before(state, surface, spill.cells.mean(axis=0))
     next_to_wipe = next_cells(spill.cells, held.position, float(surface.dock[2]))
     dirty = np.array([*next_to_wipe, float(surface.center[2])])
-    if state.robot_place != where:
+    if not state.at(where):
         return replace(drive(state, base), goal=dirty)
     to_do = next_to_wipe - held.position[:2]
     gap = bottom_of(held) - float(surface.center[2])

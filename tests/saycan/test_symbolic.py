@@ -169,3 +169,24 @@ def test_a_half_wiped_spill_is_not_wiped() -> None:
 def test_the_library_it_speaks_about_is_the_kitchens() -> None:
     assert isinstance(LIBRARY, SkillLibrary)
     assert len(LIBRARY) == 156
+
+
+def test_a_bolted_arm_works_every_place_from_where_it_stands() -> None:
+    driven = state_of("at table, coke can on operator, apple in trash can, sponge on table")
+    bolted = replace(driven, bolted=True)
+    coke, place_it = LIBRARY.find("pick up the coke can"), LIBRARY.find("place the coke can on the table")
+    assert precondition(driven, coke) is not None
+    assert precondition(bolted, coke) is None
+    held = effect(bolted, coke)
+    assert held.held == "coke can" and precondition(held, place_it) is None
+    assert effect(held, place_it).by_id("coke can").place == "table"
+    assert "out of reach" in str(precondition(bolted, LIBRARY.find("pick up the apple")))
+    assert precondition(bolted, LIBRARY.find("go to the operator")) is not None  # it is there already
+    assert precondition(bolted, LIBRARY.find("find the coke can")) is not None
+    assert not bolted.at(None)
+
+
+def test_of_two_things_a_bolted_arm_takes_the_one_that_has_not_been_delivered() -> None:
+    state = replace(state_of("at table, coke can on operator, another coke can on table"), bolted=True)
+    taken = effect(state, LIBRARY.find("pick up the coke can"))
+    assert taken.held is not None and state.by_id(taken.held).place == "table"

@@ -15,6 +15,7 @@ from saycan.robots.kitchen.spill import CELL, pour
 from saycan.skill import Skill
 from saycan.skills.experts import PrivilegedExperts
 from saycan.skills.experts.motion import soft_step, wrap, yaw_pull
+from saycan.skills.experts.pick import grasp_of
 from saycan.skills.experts.wipe import next_cells
 from saycan.skills.kitchen import kitchen_library
 
@@ -56,6 +57,13 @@ def test_does_what_its_phrase_says(scene: str, phrase: str, goal: str) -> None:
     assert not parse(goal).holds(kitchen.privileged_state())
     run(kitchen, phrase)
     assert parse(goal).holds(kitchen.privileged_state())
+
+
+def test_a_short_gripper_takes_things_nearer_to_their_top() -> None:
+    (can,) = Kitchen("at table, coke can on table", cameras=()).privileged_state().objects
+    top = float(can.position[2] + 0.5 * can.size[2])
+    assert top - grasp_of(can).point[2] == pytest.approx(0.0432, abs=1e-3)
+    assert top - grasp_of(can, 0.039).point[2] == pytest.approx(0.033, abs=1e-3)
 
 
 def test_recovers_from_noise_on_its_actions() -> None:
