@@ -31,6 +31,7 @@ class Work:
         policy: Name of the policy that acts, or "experts".
         image_size: Pixels.
         scenes: How scenes are drawn: "frozen", or a variation of the kitchen.
+        robot: Name of the simulated robot.
     """
 
     path: Path
@@ -40,11 +41,13 @@ class Work:
     policy: str
     image_size: int
     scenes: str
+    robot: str = "kitchen"
 
     def how(self) -> dict[str, Any]:
         """Everything that decides about the episodes of a scene but its number; a data set has one such."""
         plan = {name: value for name, value in asdict(self.plan).items() if name != "first"}
-        return {"policy": self.policy, "image_size": self.image_size, "variation": self.scenes, **plan}
+        whose = {} if self.robot == "kitchen" else {"robot": self.robot}
+        return {"policy": self.policy, "image_size": self.image_size, "variation": self.scenes, **whose, **plan}
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def collect(
     policy: str = "experts",
     image_size: int = 64,
     variation: str = "frozen",
+    robot: str = "kitchen",
     workers: int | None = None,
     progress: Callable[[Collected], object] = lambda part: None,
 ) -> Collected:
@@ -92,6 +96,7 @@ def collect(
         policy: Name of the policy that acts (`saycan.compose.make_policy`), or "experts".
         image_size: Pixels of the cameras.
         variation: How scenes are drawn.
+        robot: Name of the simulated robot; `saycan.compose.SCENES` has those that scenes can be drawn for.
         workers: Processes; None is one a core.
         progress: Told about each shard, those that were there already first.
 
@@ -105,7 +110,7 @@ def collect(
     for first in range(0, scenes, SCENES_PER_SHARD):
         count = min(SCENES_PER_SHARD, scenes - first)
         path = folder / f"shard_{plan.first + first:07d}.hdf5"
-        work = Work(path, first, count, plan, policy, image_size, variation)
+        work = Work(path, first, count, plan, policy, image_size, variation, robot)
         if path.exists() and _fits(work):
             progress(Collected(scenes=count))
         else:
@@ -132,12 +137,12 @@ def make_shard(work: Work) -> Collected:
     from saycan.skills.data.collect import about, collect_scene
     from saycan.skills.data.store import write_shard
 
-    library = default_library(make_robot("kitchen", cameras=()))
+    library = default_library(make_robot(work.robot, cameras=()))
     assert library is not None
 
     def robot_in_scene(skill: Any, number: int) -> Any:
-        scene = sample_scene(skill, number, "training", work.scenes)
-        return Gate(make_robot("kitchen", scene=scene, image_size=work.image_size)), scene.describe()
+        scene = sample_scene(skill, number, "training", work.scenes, work.robot)
+        return Gate(make_robot(work.robot, scene=scene, image_size=work.image_size)), scene.describe()
 
     actor = None
     if work.policy != "experts":
@@ -158,8 +163,10 @@ def make_shard(work: Work) -> Collected:
             except SceneError:  # a thing that slips out of the fingers before anything began
                 continue
 
-    versions = {name: version(name) for name in ("saycan-robotics", "mujoco", "numpy")}
+    simulator = "pybullet" if work.robot == "panda" else "mujoco"
+    versions = {name: version(name) for name in ("saycan-robotics", simulator, "numpy")}
     facts = about(library, work.plan, versions, distribution_version()) | {"how": work.how(), "scenes": work.count}
+    facts["env_name"] = f"saycan {work.robot}"
     write_shard(work.path, episodes(), facts)
     return made
 

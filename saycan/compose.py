@@ -27,6 +27,7 @@ from saycan.vocabulary import KITCHEN
 ROBOTS = {
     "kitchen": "saycan.robots.kitchen:Kitchen",
     "mujoco": "saycan.robots.kitchen:Kitchen",
+    "panda": "saycan.robots.panda:PandaTable",
     "oracle": "saycan.robots.kitchen.oracle:OracleKitchen",
     "fake": "saycan.robots.fake:FakeRobot",
 }
@@ -37,6 +38,12 @@ ROBOT_KINDS = {
     "lerobot": "saycan.robots.lerobot.driver:LeRobotRobot",
 }
 """What stands before the colon of "kind:argument", to what makes a Robot of the argument."""
+
+SCENES = {
+    "kitchen": "saycan.robots.kitchen.variation:sample_variation",
+    "panda": "saycan.robots.panda.distribution:sample_scene",
+}
+"""Name of a simulated robot to the function that draws scenes for it."""
 
 LANGUAGE_MODELS = {"gemma": "saycan.planners.gemma:load"}
 """Name to class or function that makes a LanguageModel."""
@@ -102,7 +109,7 @@ PROBES = {
 
 
 def make_robot(name: str, **options: Any) -> Robot:
-    """A robot by name: "kitchen" (alias "mujoco"), "fake", "ros2:FILE", "lerobot:FILE", an entry point of
+    """A robot by name: "kitchen" (alias "mujoco"), "panda", "fake", "ros2:FILE", "lerobot:FILE", an entry point of
     `saycan.robots`, or "module:attribute".
 
     `options` go to its constructor. Raises UnknownNameError, MissingPartError, or what the constructor raises.
@@ -217,9 +224,13 @@ def make_planner(
     return cast(Planner, _load(PLANNERS[name])(language_model, values, library, **options))
 
 
-def sample_scene(skill: Skill, seed: int, split: str = "training", variation: str = "frozen") -> Any:
-    """A scene of the kitchen in which a skill can be done; see `saycan.robots.kitchen.variation`."""
-    return _load("saycan.robots.kitchen.variation:sample_variation")(skill, seed, split, variation)
+def sample_scene(
+    skill: Skill, seed: int, split: str = "training", variation: str = "frozen", robot: str = "kitchen"
+) -> Any:
+    """A scene for a simulated robot in which a skill can be done; see `SCENES`. Raises UnknownNameError."""
+    if robot not in SCENES:
+        raise UnknownNameError("robot with scenes of its own", robot, SCENES)
+    return _load(SCENES[robot])(skill, seed, split, variation)
 
 
 def distribution_version() -> int:
@@ -228,11 +239,12 @@ def distribution_version() -> int:
 
 
 def default_library(robot: Robot) -> SkillLibrary | None:
-    """The kitchen's skills for a simulated kitchen, and for what the shipped networks fit; None for any other robot."""
+    """Of the kitchen's skills those that a simulator's map and base allow, and what the shipped networks fit; None for
+    any other robot."""
     driver = _driver(robot)
     if not isinstance(driver, PrivilegedWorld) and not _load("saycan.skills.shipped:fits")(driver):
         return None
-    return cast(SkillLibrary, _load("saycan.skills.kitchen:kitchen_library")())
+    return cast(SkillLibrary, _load("saycan.skills.kitchen:library_of")(driver.spec))
 
 
 def default_policy(robot: Robot) -> Policy | None:

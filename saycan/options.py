@@ -10,7 +10,8 @@ import typer
 Robot = Annotated[
     str,
     typer.Option(
-        help='Whose hands: "kitchen" (MuJoCo), "ros2:FILE", "lerobot:FILE", "fake", a plug-in, or module:attribute.'
+        help='Whose hands: "kitchen" (MuJoCo), "panda" (PyBullet), "ros2:FILE", "lerobot:FILE", "fake", a plug-in, '
+        "or module:attribute."
     ),
 ]
 Llm = Annotated[

@@ -59,10 +59,11 @@ def collect(
     every: Annotated[int, typer.Option(help="Keep a row every so many control periods.", min=1)] = 3,
     in_a_row: Annotated[int, typer.Option(help="Most skills in one scene.", min=1)] = 3,
     image_size: Annotated[int, typer.Option(help="Pixels of each camera.", min=16, max=1024)] = 64,
+    robot: Annotated[str, typer.Option(help='In which simulator: "kitchen" or "panda".')] = "kitchen",
     workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)] = None,
     traceback: Traceback = False,
 ) -> None:
-    """Collect demonstrations and rollouts from the simulated kitchen, from seeds; Ctrl-C and go on later."""
+    """Collect demonstrations and rollouts from a simulated robot, from seeds; Ctrl-C and go on later."""
     with telling(traceback) as screen:
         from saycan.collect import Collected
         from saycan.collect import collect as make
@@ -80,8 +81,8 @@ def collect(
                 progress.update(task, completed=total.scenes, description=f"scenes ({total.episodes} episodes)")
 
             made = make(
-                folder, scenes, plan, policy=policy, image_size=image_size, variation=variation, workers=workers,
-                progress=tell,
+                folder, scenes, plan, policy=policy, image_size=image_size, variation=variation, robot=robot,
+                workers=workers, progress=tell,
             )  # fmt: skip
         screen.out.print(
             f"{made.episodes} episodes, {made.successes} of them successful, {made.frames} rows, in {folder}",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from saycan.library import SkillLibrary, Template
+from saycan.robot import RobotSpec
 from saycan.skill import Skill
 from saycan.vocabulary import KITCHEN, Noun, Vocabulary
 
@@ -39,6 +41,26 @@ are new to it. Every other verb has been demonstrated with them."""
 def held_out(skill: Skill) -> bool:
     """Whether a skill is one of the combinations that training never sees."""
     return skill.object in HELD_OUT.get(skill.verb, ())
+
+
+DRIVING = ("find", "go to")
+"""Verbs that are nothing but driving."""
+
+
+def library_of(spec: RobotSpec) -> SkillLibrary:
+    """The kitchen's skills that a robot can have: of the places on its map, and no mere driving with a fixed base."""
+    places = tuple(noun for noun in KITCHEN.places if not spec.places or noun.name in spec.places)
+    names = [noun.name for noun in places]
+    vocabulary = replace(
+        KITCHEN,
+        places=places,
+        surfaces=tuple(name for name in KITCHEN.surfaces if name in names),
+        containers=tuple(name for name in KITCHEN.containers if name in names),
+    )
+    library = kitchen_library(vocabulary)
+    if spec.limits.base_speed > 0:
+        return library
+    return SkillLibrary(skill for skill in library if skill.verb not in DRIVING)
 
 
 def kitchen_library(vocabulary: Vocabulary = KITCHEN) -> SkillLibrary:

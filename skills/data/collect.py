@@ -109,7 +109,7 @@ def collect_scene(
 
 
 def _first(skills: tuple[Skill, ...], plan: Plan, rng: np.random.Generator) -> Skill:
-    verbs = [*plan.shares]
+    verbs = [verb for verb in plan.shares if any(skill.verb == verb for skill in skills)]
     weights = np.array([plan.shares[verb] for verb in verbs])
     verb = verbs[int(rng.choice(len(verbs), p=weights / weights.sum()))]
     return _draw([skill for skill in skills if skill.verb == verb and (plan.held_out or not held_out(skill))], rng)

@@ -17,6 +17,7 @@ def test_everything_packaged_is_listed_with_a_line() -> None:
     assert [choice.name for choice in choices("robots")] == [
         "kitchen",
         "mujoco",
+        "panda",
         "oracle",
         "fake",
         "ros2:...",

@@ -34,7 +34,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """The fake robot stands in for the kitchen, threads for processes."""
     asked: list[tuple] = []
 
-    def sample_scene(skill: Skill, seed: int, split: str, variation: str) -> Scene:
+    def sample_scene(skill: Skill, seed: int, split: str, variation: str, robot: str) -> Scene:
         asked.append((skill, seed, split, variation))
         if seed == 13:
             raise SceneError("it slipped out of the fingers")

@@ -57,7 +57,7 @@ def test_names_of_every_kind(plugins, tmp_path, monkeypatch) -> None:
 def test_unknown_names_list_what_is_valid_with_the_plugins(plugins) -> None:
     with pytest.raises(UnknownNameError, match=r"unknown robot 'kichen'. Did you mean 'kitchen'") as caught:
         compose.make_robot("kichen")
-    assert caught.value.valid == ("kitchen", "mujoco", "oracle", "fake", "broken", "mine", "module:attribute")
+    assert caught.value.valid == ("kitchen", "mujoco", "panda", "oracle", "fake", "broken", "mine", "module:attribute")
     with pytest.raises(
         UnknownNameError, match=r"unknown language model 'gpt'.*transformers:..., openai:..., .*scripted:..., echo"
     ):
