@@ -22,6 +22,12 @@ def test_every_file_that_a_document_names_exists(document: str) -> None:
         assert (ROOT / name).exists(), f"{document} names {name}, which does not exist"
 
 
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
+def test_every_file_that_a_page_names_exists(document: Path) -> None:
+    for name in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text()):
+        assert (document.parent / name).exists(), f"docs/{document.name} names {name}, which does not exist"
+
+
 def test_every_make_target_that_a_document_names_exists() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
