@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from saycan.wire import pack, to_observation, unpack
 
 LIBRARY = SkillLibrary(["wave", "bow"])
 WAVE = LIBRARY.find("wave")
+asking = partial(RemotePolicy, timeout=10.0)  # what is not about time is not to fail where a machine is busy
 
 
 def policy(observation: Observation, skill: Skill) -> Action:
@@ -100,7 +102,7 @@ def test_a_new_skill_and_a_new_beginning_reset_the_policy(robot: FakeRobot) -> N
             return Action()
 
     with served(robot, Counting()) as server:
-        remote = RemotePolicy(server.url)
+        remote = asking(server.url)
         for skill in (WAVE, LIBRARY.find("bow")):
             remote.reset(skill)
             for _ in range(3):
@@ -114,7 +116,7 @@ def test_a_new_skill_and_a_new_beginning_reset_the_policy(robot: FakeRobot) -> N
 
 def test_one_robot_at_a_time(robot: FakeRobot) -> None:
     with served(robot) as server:
-        first, second = RemotePolicy(server.url), RemotePolicy(server.url)
+        first, second = asking(server.url), asking(server.url)
         first.act(robot.observe(), WAVE)
         with pytest.raises(PolicyError, match=r"another robot is using this policy|ended the connection"):
             second.act(robot.observe(), WAVE)
@@ -136,12 +138,12 @@ def test_what_does_not_fit_is_refused_in_words(robot: FakeRobot) -> None:
             (Skill("juggle", "juggle"), robot.observe(), "unknown skill 'juggle'"),
             (WAVE, FakeRobot().observe(), "acts for fake: no image of camera 'head'"),
         ):
-            remote = RemotePolicy(server.url)
+            remote = asking(server.url)
             with pytest.raises(PolicyError, match=f"says: .*{problem}"):
                 remote.act(seen, skill)
             remote.close()
         time.sleep(0.1)
-        remote = RemotePolicy(server.url, fields=lambda observation, skill: {"prompt": 3})
+        remote = asking(server.url, fields=lambda observation, skill: {"prompt": 3})
         with pytest.raises(PolicyError, match='a question is a map with "observation" and "prompt"'):
             remote.act(robot.observe(), WAVE)
         remote.close()
@@ -153,7 +155,7 @@ def test_a_policy_that_fails_says_so_and_the_server_goes_on(robot: FakeRobot) ->
 
     with served(robot, broken) as server:
         for _ in range(2):
-            remote = RemotePolicy(server.url)
+            remote = asking(server.url)
             with pytest.raises(PolicyError, match="the policy failed: ZeroDivisionError: x"):
                 remote.act(robot.observe(), WAVE)
             remote.close()
@@ -194,7 +196,7 @@ def test_a_connection_that_was_lost_is_made_anew(robot: FakeRobot) -> None:
                 return
 
     with stranger(forgetful) as url:
-        remote = RemotePolicy(url)
+        remote = asking(url)
         for _ in range(5):
             assert remote.act(robot.observe(), WAVE).gripper == 0.25
             robot.apply(Action())
@@ -214,7 +216,7 @@ def chunks(connection: Any) -> None:
 
 def test_actions_whose_time_has_passed_are_left_out(robot: FakeRobot) -> None:
     with stranger(chunks) as url:
-        remote = RemotePolicy(url, chunk=4)
+        remote = asking(url, chunk=4)
         rows = []
         for late in (0, 1, 3, 4, 5, 20):  # periods since the beginning, at which it is asked
             while len(robot.actions) < late:
@@ -243,7 +245,7 @@ def test_an_answer_that_is_none_is_told(robot: FakeRobot, answer: bytes | str, p
             connection.send(answer)
 
     with stranger(odd) as url:
-        remote = RemotePolicy(url)
+        remote = asking(url)
         with pytest.raises(PolicyError, match=problem):
             remote.act(robot.observe(), WAVE)
         remote.close()
@@ -270,7 +272,7 @@ def test_the_command_serves_until_it_is_asked_to_end(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
-        remote = RemotePolicy(url)
+        remote = asking(url)
         assert remote.act(FakeRobot().observe(), WAVE).gripper == 0.125
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
@@ -348,6 +350,6 @@ def test_our_client_reads_what_openpi_s_server_writes(robot: FakeRobot) -> None:
             connection.send(codec.packb({"actions": np.full((2, 11), 0.5, np.float32), "server_timing": {"x": 1.0}}))
 
     with stranger(theirs) as url:
-        remote = RemotePolicy(url)
+        remote = asking(url)
         assert remote.act(robot.observe(), WAVE).gripper == 0.5
         remote.close()
