@@ -29,7 +29,7 @@ _CARRY = np.array([0.47, 0.0, 1.14])  # end effector in the base frame at rest, 
 
 
 class FakeRobot:
-    """Implements Robot, PrivilegedWorld and Resettable kinematically: what is commanded happens at once.
+    """A robot for tests, without physics, where what is commanded happens at once: Robot, PrivilegedWorld, Resettable.
 
     Args:
         objects: Object id to place; see `KinematicKitchen`.

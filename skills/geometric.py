@@ -42,7 +42,7 @@ Small enough that a favourite of the language model (say 0.9) loses to what can 
 
 
 class PrivilegedGeometricValues:
-    """Implements `saycan.value.ValueFunction` with the rules of `saycan.symbolic`.
+    """Values by the rules of `saycan.symbolic`, from a simulator's own state: a `saycan.value.ValueFunction`.
 
     Args:
         world: A simulator; the observation that `values` gets is not looked at.

@@ -39,7 +39,9 @@ _EMBED_BATCH = 32
 
 
 class TransformersModel:
-    """Implements `saycan.language.LanguageModel`, `TextGenerator`, `TokenCounter`, `Shortlister` and `TextEmbedder`.
+    """Any causal model that transformers loads, from a folder or the hub's cache; scores are exact.
+
+    It is a `saycan.language.LanguageModel`, `TextGenerator`, `TokenCounter`, `Shortlister` and `TextEmbedder`.
 
     Where the prompt ends and an option begins, a tokenizer may merge characters of both into one token. Prompt and
     option are therefore tokenised together, and every option is scored from the last token that the prompt and all

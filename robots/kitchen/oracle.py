@@ -21,7 +21,7 @@ from saycan.symbolic import effect, precondition
 
 
 class OracleKitchen(Kitchen):
-    """See the module; arguments are those of `Kitchen`."""
+    """The kitchen, where every skill that can be done works at once; arguments are those of `Kitchen`."""
 
     def reset(self, scene: object = None, seed: int | None = None) -> None:
         """Begin anew; see `Kitchen.reset`."""

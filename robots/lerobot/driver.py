@@ -30,7 +30,7 @@ _CONNECT = 5.0  # s
 
 
 class LeRobotRobot:
-    """Implements Robot, and `saycan.robot.MotorDriven`: an arm that LeRobot drives, in a process of its own.
+    """An arm that LeRobot drives, in a process of its own: Robot, and `saycan.robot.MotorDriven`.
 
     Hand motions become motor positions here, by the arm's description (URDF).
 

@@ -31,7 +31,7 @@ _SLOW_CLOCK = 30.0  # wall-clock periods that one period of the robot's clock ma
 
 
 class Ros2Robot:
-    """Implements Robot. Joints, gripper, base and cameras are topics and actions that a file names.
+    """A robot that speaks ROS 2: joints, gripper, base and cameras are topics and actions that a file names.
 
     Hand motions become joint positions here, by the robot's own description (URDF). Time is that of its joint states.
 
