@@ -39,7 +39,7 @@ def test_what_other_packages_bring_comes_last_and_need_not_load(monkeypatch: pyt
     monkeypatch.setattr(catalogue, "entry_points", lambda group: points if group == "saycan.robots" else [])
     broken, mine = choices("robots")[-2:]
     assert (broken.name, broken.source, broken.about) == ("broken", "an unknown package", "cannot be found")
-    assert mine.name == "mine" and mine.about.startswith("Implements Robot")
+    assert mine.name == "mine" and mine.about.startswith("A robot for tests")
 
 
 def test_nothing_heavy_is_imported_for_it() -> None:
