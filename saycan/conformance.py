@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 
 import numpy as np
@@ -58,6 +58,16 @@ def check_robot(robot: Robot, *, periods: int = 5) -> list[str]:
         _require(isinstance(spec, RobotSpec), "spec to be a RobotSpec", type(spec).__name__)
     with checked("its specification makes sense: positive rate, finite limits, workspace corners in order"):
         gate = Gate(robot)
+    try:
+        _prove(robot, gate, spec, periods, checked)
+    finally:
+        with suppress(Exception):  # what a clause has found is what counts
+            gate.close()  # held, closed and its device free for others, whatever came of it
+    return checked.lines
+
+
+def _prove(robot: Robot, gate: Gate, spec: RobotSpec, periods: int, checked: _Checked) -> None:
+    with checked("its specification names it, and stays as it is"):
         _require(robot.spec == spec, "spec to be constant", "another one at the second look")
         _require(bool(spec.name), "a name in its spec", repr(spec.name))
 
@@ -105,7 +115,6 @@ def check_robot(robot: Robot, *, periods: int = 5) -> list[str]:
     with checked("after close(), observe() and apply() raise RobotError"):
         for verb, call in {"observe": robot.observe, "apply": lambda: robot.apply(Action())}.items():
             _require_robot_error(verb, call)
-    return checked.lines
 
 
 def check_policy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from saycan import check_policy, check_robot
 from saycan.action import Action
 from saycan.conformance import ConformanceError
+from saycan.errors import RobotError
 from saycan.gate import Gate
 from saycan.robot import RobotSpec
 from saycan.robots.fake import FakeRobot
@@ -96,6 +98,19 @@ def test_a_good_robot_passes_and_the_clauses_are_listed() -> None:
 def test_each_broken_clause_is_named(robot, message) -> None:
     with pytest.raises(ConformanceError, match=message):
         check_robot(robot)
+
+
+@pytest.mark.parametrize("kind", [FakeRobot, Frozen])
+def test_whatever_came_of_it_the_robot_is_closed_and_its_device_free(kind) -> None:
+    robot = kind()
+    robot.spec = replace(robot.spec, device="conformance", simulated=False)
+    with suppress(ConformanceError):
+        check_robot(robot)
+    with pytest.raises(RobotError):
+        robot.observe()
+    again = FakeRobot()
+    again.spec = replace(again.spec, device="conformance")
+    Gate(again).close()
 
 
 def test_a_gate_is_not_what_to_prove() -> None:
