@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from time import perf_counter
 from types import TracebackType
@@ -27,7 +28,7 @@ _LARGEST = 64 * 2**20  # bytes of a message
 _LOG = logging.getLogger(__name__)
 
 
-class Server:
+class Server(ABC):
     """Answers one client at a time, question by question; what kind of questions is for its subclasses to say.
 
     No web page may ask: whoever names an origin is refused.
@@ -67,21 +68,21 @@ class Server:
             raise BadInputError(f"cannot listen at {host}:{port}: {error}") from error
         self.url = f"ws://{host}:{self._server.socket.getsockname()[1]}"
 
+    @abstractmethod
     def about(self) -> dict[str, Any]:
         """What a client is told first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, question: Any) -> dict[str, Any]:
         """What is answered. Raises SayCanError for what cannot be; the client is told why, and has to come anew."""
-        raise NotImplementedError
 
-    def begin(self) -> None:
+    def begin(self) -> None:  # noqa: B027 - what happens then is up to a subclass; mostly nothing
         """A client has come."""
 
-    def quiet(self) -> None:
+    def quiet(self) -> None:  # noqa: B027
         """The client has asked nothing for `patience` seconds; called again after as many more."""
 
-    def gone(self) -> None:
+    def gone(self) -> None:  # noqa: B027
         """The client has left, in whichever way."""
 
     def run(self) -> None:
