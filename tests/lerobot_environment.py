@@ -19,6 +19,10 @@ from saycan.lerobot import find_python
 
 ROOT = Path(__file__).resolve().parent.parent
 
+TASKS = ("wave", "greet")
+GREYS = (64, 128)
+"""Levels of two pictures, one after the other."""
+
 
 def environment() -> Path | None:
     try:
@@ -46,22 +50,30 @@ def there(task: str, **arguments: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def make_act(
+def make_checkpoint(
     folder: str,
+    kind: str,
     state: int,
     action: int,
     cameras: dict[str, int | list[int]],
     bias: list[float] | None = None,
     steps: int = 1,
-) -> dict[str, Any]:
-    """A tiny ACT policy with random weights and its processors, saved; its own word on a grey observation.
+) -> dict[str, list[float]]:
+    """A tiny policy with random weights and its processors, saved; its word on the second of two grey observations.
 
-    With `bias` its actions are those numbers, whatever it sees.
+    Args:
+        folder: Where to.
+        kind: "act", "diffusion" or "smolvla".
+        state, action: Numbers of the proprioception and of an action.
+        cameras: Name to side, or to height and width, in pixels.
+        bias: What it says whatever it sees (of an ACT).
+        steps: How many actions of a chunk are carried out.
+
+    Returns:
+        Its word for each of `TASKS`.
     """
     import torch
     from lerobot.configs.types import FeatureType, PolicyFeature
-    from lerobot.policies.act.configuration_act import ACTConfig
-    from lerobot.policies.act.modeling_act import ACTPolicy
     from lerobot.policies.factory import make_pre_post_processors
 
     torch.manual_seed(0)
@@ -69,36 +81,122 @@ def make_act(
     sizes = {camera: [side, side] if isinstance(side, int) else side for camera, side in cameras.items()}
     for camera, size in sizes.items():
         inputs[f"observation.images.{camera}"] = PolicyFeature(FeatureType.VISUAL, (3, *size))
-    config = ACTConfig(
-        input_features=inputs, output_features={"action": PolicyFeature(FeatureType.ACTION, (action,))}, device="cpu",
-        chunk_size=4, n_action_steps=steps, dim_model=32, n_heads=2, dim_feedforward=32, n_encoder_layers=1,
-        n_vae_encoder_layers=1, latent_dim=4, pretrained_backbone_weights=None, push_to_hub=False,
-    )  # fmt: skip
-    policy = ACTPolicy(config).eval()
+    features = {
+        "input_features": inputs, "output_features": {"action": PolicyFeature(FeatureType.ACTION, (action,))},
+        "device": "cpu", "push_to_hub": False, "n_action_steps": steps,
+    }  # fmt: skip
+    policy = {"act": _act, "diffusion": _diffusion, "smolvla": _smolvla}[kind](features, folder).eval()
     if bias is not None:
         with torch.no_grad():
             policy.model.action_head.weight.zero_()
             policy.model.action_head.bias.copy_(torch.tensor(bias))
     zero = {name: torch.zeros(feature.shape) for name, feature in inputs.items()}
-    stats = {name: {"mean": one, "std": torch.ones_like(one)} for name, one in zero.items()}
+    stats = {
+        name: {"mean": one, "std": torch.ones_like(one), "min": one - 1.0, "max": one + 1.0}
+        for name, one in zero.items()
+    }
     for name, feature in inputs.items():
         if feature.type is FeatureType.VISUAL:
             stats[name] = {"mean": torch.zeros(3, 1, 1), "std": torch.ones(3, 1, 1)}
-    scale = 1.0 if bias is not None else 1e-3
-    stats["action"] = {"mean": torch.zeros(action), "std": torch.full((action,), scale)}
-    before, after = make_pre_post_processors(config, dataset_stats=stats)
+    scale = torch.full((action,), 1.0 if bias is not None else 1e-3)
+    stats["action"] = {"mean": 0.0 * scale, "std": scale, "min": -scale, "max": scale}
+    before, after = make_pre_post_processors(policy.config, dataset_stats=stats)
     for part in (policy, before, after):
         part.save_pretrained(folder)
-    seen = {"observation.state": torch.full((1, state), 0.5), "task": "wave"}
-    for camera, size in sizes.items():
-        seen[f"observation.images.{camera}"] = torch.full((1, 3, *size), 128 / 255)
-    with torch.inference_mode():
-        return {"said": after(policy.select_action(before(seen)))[0].tolist()}
+    said = {}
+    for task in TASKS:
+        policy.reset()
+        for level in GREYS:
+            seen = {"observation.state": torch.full((1, state), 0.5), "task": task}
+            for camera, size in sizes.items():
+                seen[f"observation.images.{camera}"] = torch.full((1, 3, *size), level / 255)
+            with torch.inference_mode():
+                said[task] = after(policy.select_action(before(seen)))[0].tolist()
+    return said
 
 
-def make_acts(**specifications: dict[str, Any]) -> dict[str, Any]:
+def _act(features: dict[str, Any], folder: str) -> Any:
+    from lerobot.policies.act.configuration_act import ACTConfig
+    from lerobot.policies.act.modeling_act import ACTPolicy
+
+    config = ACTConfig(
+        **features, chunk_size=4, dim_model=32, n_heads=2, dim_feedforward=32, n_encoder_layers=1,
+        n_vae_encoder_layers=1, latent_dim=4, pretrained_backbone_weights=None,
+    )  # fmt: skip
+    return ACTPolicy(config)
+
+
+def _diffusion(features: dict[str, Any], folder: str) -> Any:
+    """Looks at two observations. It does not look at the noise that it starts from: what it says can be compared."""
+    import torch
+    from lerobot.policies.diffusion.configuration_diffusion import DiffusionConfig
+    from lerobot.policies.diffusion.modeling_diffusion import DiffusionPolicy
+
+    config = DiffusionConfig(
+        **features, horizon=8, down_dims=(16, 32), diffusion_step_embed_dim=16, n_groups=4,
+        spatial_softmax_num_keypoints=4, pretrained_backbone_weights=None, num_train_timesteps=4,
+        prediction_type="sample",
+    )  # fmt: skip
+    policy = DiffusionPolicy(config)
+    first = policy.diffusion.unet.down_modules[0][0]
+    with torch.no_grad():
+        first.conv1.block[0].weight.zero_()
+        first.residual_conv.weight.zero_()
+    return policy
+
+
+def _smolvla(features: dict[str, Any], folder: str) -> Any:
+    """Listens to words. What it says stands well above the noise that it starts from, and does not look at."""
+    import torch
+    from lerobot.policies.smolvla.configuration_smolvla import SmolVLAConfig
+    from lerobot.policies.smolvla.modeling_smolvla import SmolVLAPolicy
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        PreTrainedTokenizerFast,
+        SmolVLMConfig,
+        SmolVLMImageProcessor,
+        SmolVLMProcessor,
+        SmolVLMVideoProcessor,
+    )
+
+    special = {
+        "image_token": "<image>", "fake_image_token": "<fake>", "global_image_token": "<global>",
+        "end_of_utterance_token": "<end>",
+    }  # fmt: skip
+    words = ["<pad>", "<unk>", *special.values(), *TASKS]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backbone = f"{folder}-backbone"
+    SmolVLMConfig(
+        text_config={
+            "model_type": "llama", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": len(words),
+            "pad_token_id": 0, "initializer_range": 0.5,
+        },
+        vision_config={
+            "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "image_size": 64, "patch_size": 16,
+        },
+        scale_factor=2, image_token_id=words.index("<image>"),
+    ).save_pretrained(backbone)  # fmt: skip
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", extra_special_tokens=special
+    )
+    SmolVLMProcessor(SmolVLMImageProcessor(), fast, SmolVLMVideoProcessor()).save_pretrained(backbone)
+    config = SmolVLAConfig(
+        **features, chunk_size=4, vlm_model_name=backbone, num_vlm_layers=2, resize_imgs_with_padding=(64, 64),
+        tokenizer_max_length=8, num_steps=2, expert_width_multiplier=1.0,
+    )  # fmt: skip
+    policy = SmolVLAPolicy(config)
+    with torch.no_grad():
+        policy.model.action_in_proj.weight.zero_()
+        policy.model.action_out_proj.weight.mul_(100.0)
+    return policy
+
+
+def make_checkpoints(**specifications: dict[str, Any]) -> dict[str, Any]:
     """Several, each as above, by name."""
-    return {name: make_act(**one) for name, one in specifications.items()}
+    return {name: make_checkpoint(**one) for name, one in specifications.items()}
 
 
 def refusals(tables: list[dict[str, Any]], plugins: list[str]) -> list[str]:

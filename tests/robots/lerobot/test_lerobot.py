@@ -224,7 +224,8 @@ class TestWithLeRobot:
 
     def test_a_policy_of_its_motors_moves_it(self, robot: LeRobotRobot, motors: Motors, tmp_path: Path) -> None:
         goal = [10.0, -40.0, 85.0, 5.0, 8.0, 20.0]
-        there("make_act", folder=str(tmp_path / "act"), state=6, action=6, cameras={"front": [48, 64]}, bias=goal)
+        sizes = {"state": 6, "action": 6, "cameras": {"front": [48, 64]}}
+        there("make_checkpoint", folder=str(tmp_path / "act"), kind="act", **sizes, bias=goal)
         policy = LeRobotPolicy(tmp_path / "act", robot)
         skill = Skill("reach", "reach", seconds=4.0)
         policy.reset(skill)

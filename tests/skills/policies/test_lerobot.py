@@ -26,7 +26,7 @@ from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
 from saycan.skills.policies.lerobot import LeRobotPolicy
 from saycan.step import EndState
-from tests.lerobot_environment import needs_lerobot, there
+from tests.lerobot_environment import GREYS, TASKS, needs_lerobot, there
 
 WAVE = Skill("wave", "wave", seconds=1.0)
 
@@ -77,21 +77,24 @@ class TestWithLeRobot:
     pytestmark = needs_lerobot
 
     @pytest.fixture(scope="class")
-    def checkpoint(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-        """Random weights, for a robot of seven joints with one camera."""
+    def made(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+        """Random weights, for a robot of seven joints with one camera; their words."""
         folder = tmp_path_factory.mktemp("checkpoints")
         sizes = {"state": 18, "action": 11, "cameras": {"head": 64}}
         bias = [0.01, 0, 0, 0, 0, 0, 0.25, 0, 0, 0, 0]
-        told = there(
-            "make_acts",
-            random={"folder": str(folder / "random"), **sizes},
-            steady={"folder": str(folder / "steady"), **sizes, "bias": bias, "steps": 4},
-        )
-        return folder / "random", told["random"]
+        kinds = {
+            kind: {"folder": str(folder / kind), "kind": kind, **sizes} for kind in ("act", "diffusion", "smolvla")
+        }
+        steady = {"folder": str(folder / "steady"), "kind": "act", **sizes, "bias": bias, "steps": 4}
+        return folder, there("make_checkpoints", **kinds, steady=steady)
 
     @pytest.fixture(scope="class")
-    def served(self, checkpoint: tuple[Path, Any]) -> Iterator[Bridge]:
-        bridge = Bridge("saycan.skills.policies.lerobot_server", [str(checkpoint[0])])
+    def checkpoint(self, made: tuple[Path, dict[str, Any]]) -> Path:
+        return made[0] / "act"
+
+    @pytest.fixture(scope="class")
+    def served(self, checkpoint: Path) -> Iterator[Bridge]:
+        bridge = Bridge("saycan.skills.policies.lerobot_server", [str(checkpoint)])
         yield bridge
         bridge.close()
 
@@ -101,19 +104,41 @@ class TestWithLeRobot:
         yield policy
         policy.close()
 
-    def test_it_says_here_what_it_says_there(self, policy: LeRobotPolicy, checkpoint: tuple[Path, Any]) -> None:
-        seen = FakeRobot(image_size=64).observe()
+    @pytest.mark.parametrize(
+        ("kind", "within"),
+        [
+            ("act", 1e-6),
+            ("diffusion", 1e-6),  # of two observations
+            ("smolvla", 5e-3),  # what it starts from is random, with a deviation of 1e-3
+        ],
+    )
+    def test_it_says_here_what_it_says_there(
+        self, made: tuple[Path, dict[str, Any]], robot: FakeRobot, kind: str, within: float
+    ) -> None:
+        folder, said = made
         half = np.full(3, 0.5)
         seen = replace(
-            seen, images={"head": np.full((64, 64, 3), 128, np.uint8)}, joints=np.full(7, 0.5), gripper=0.5,
-            ee_position=half, ee_quaternion=np.full(4, 0.5), base_pose=half,
+            robot.observe(), joints=np.full(7, 0.5), gripper=0.5, ee_position=half, ee_quaternion=np.full(4, 0.5),
+            base_pose=half,
         )  # fmt: skip
-        policy.reset(WAVE)
-        said = np.array(checkpoint[1]["said"])
-        vector = policy.act(seen, WAVE).to_vector()
-        np.testing.assert_allclose(vector[:10], [*said[:6], max(said[6], 0.0), *said[7:10]], atol=1e-6)
-        assert np.abs(said).max() > 1e-5
-        assert policy.metadata["policy"] == "act" and policy.metadata["server"].startswith("lerobot 0.")
+        policy = LeRobotPolicy(folder / kind, robot)
+        assert policy.metadata["policy"] == kind and policy.metadata["server"].startswith("lerobot 0.")
+        for task in TASKS:
+            skill = Skill(task, task)
+            policy.reset(skill)
+            for time_s, grey in enumerate(GREYS):
+                image = np.full((64, 64, 3), grey, np.uint8)
+                action = policy.act(replace(seen, time=float(time_s), images={"head": image}), skill)
+            there_said = np.array(said[kind][task])
+            np.testing.assert_allclose(
+                action.to_vector()[:10],
+                [*there_said[:6], np.clip(there_said[6], 0.0, 1.0), *there_said[7:10]],
+                atol=within,
+            )
+            assert np.abs(there_said).max() > 1e-5
+        policy.close()
+        apart = np.abs(np.subtract(said[kind]["wave"], said[kind]["greet"])).max()
+        assert apart > 0.02 if kind == "smolvla" else apart == 0.0  # the others do not listen
 
     def test_it_keeps_the_contract(self, policy: LeRobotPolicy, robot: FakeRobot) -> None:
         def within(observation: Any, skill: Skill) -> Any:
@@ -130,10 +155,8 @@ class TestWithLeRobot:
         second = policy.act(replace(seen, time=1.0, images={"head": noise}), WAVE).to_vector()
         assert np.abs(first - second).max() > 1e-6
 
-    def test_by_name_it_is_started_and_a_killed_one_is_told(
-        self, checkpoint: tuple[Path, Any], robot: FakeRobot
-    ) -> None:
-        policy = make_policy(f"lerobot:{checkpoint[0]}", robot)
+    def test_by_name_it_is_started_and_a_killed_one_is_told(self, checkpoint: Path, robot: FakeRobot) -> None:
+        policy = make_policy(f"lerobot:{checkpoint}", robot)
         assert isinstance(policy, LeRobotPolicy) and policy._bridge is not None
         process = policy._bridge._process
         policy.act(robot.observe(), WAVE)
@@ -168,10 +191,10 @@ class TestWithLeRobot:
         with pytest.raises(BadInputError, match=r"cannot be loaded as a LeRobot policy"):
             LeRobotPolicy(tmp_path, robot)
 
-    def test_a_robot_is_moved_through_gate_and_agent(self, checkpoint: tuple[Path, Any]) -> None:
+    def test_a_robot_is_moved_through_gate_and_agent(self, checkpoint: Path) -> None:
         robot = FakeRobot(image_size=64)
         before = robot.observe()
-        policy = LeRobotPolicy(checkpoint[0].parent / "steady", robot, ends_by_time=True)
+        policy = LeRobotPolicy(checkpoint.parent / "steady", robot, ends_by_time=True)
         agent = Agent(
             robot, llm=ScriptedLanguageModel(["wave"]), library=[WAVE], policy=policy,
             values=lambda observation, skill: 1.0, detector=None, record=None,
@@ -186,19 +209,19 @@ class TestWithLeRobot:
         )  # a centimetre each tenth of a second, for one second
         assert robot.observe().gripper == pytest.approx(0.25)
 
-    def test_numbers_that_are_not_finite_never_come_here(self, checkpoint: tuple[Path, Any], tmp_path: Path) -> None:
+    def test_numbers_that_are_not_finite_never_come_here(self, checkpoint: Path, tmp_path: Path) -> None:
         nan = [float("nan")] * 11
-        shutil.copytree(checkpoint[0], tmp_path / "act")
+        shutil.copytree(checkpoint, tmp_path / "act")
         weights = load_file(tmp_path / "act/model.safetensors")
         weights["model.action_head.bias"] = np.array(nan, np.float32)
         save_file(weights, tmp_path / "act/model.safetensors")
         with pytest.raises(PolicyError, match="finite numbers"):
             LeRobotPolicy(tmp_path / "act", FakeRobot(image_size=64))
 
-    def test_it_ends_when_we_are_killed(self, checkpoint: tuple[Path, Any]) -> None:
+    def test_it_ends_when_we_are_killed(self, checkpoint: Path) -> None:
         program = (
             "import time; from saycan.robots.fake import FakeRobot; from saycan.skills.policies.lerobot import *\n"
-            f"p = LeRobotPolicy({str(checkpoint[0])!r}, FakeRobot(image_size=64))\n"
+            f"p = LeRobotPolicy({str(checkpoint)!r}, FakeRobot(image_size=64))\n"
             "print(p._bridge._process.pid, flush=True); time.sleep(60)"
         )
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as started:
