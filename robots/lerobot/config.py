@@ -13,6 +13,7 @@ from saycan.robot import Freshness, Limits
 from saycan.robots.tables import read_toml, table
 
 _DEGREE = math.pi / 180.0
+_SLOW = {"base_speed": 0.1, "base_turn": 0.5}  # m/s, rad/s: of a base, unless the file says otherwise
 _FEW = 6  # joints, below which a hand cannot be anywhere in any direction
 
 
@@ -58,13 +59,33 @@ class GripperConfig:
 
 
 @dataclass(frozen=True)
+class BaseConfig:
+    """A base that drives. Where it is comes of adding up the speeds that it measures, and drifts.
+
+    Attributes:
+        forward, left, turn: LeRobot's names of its speeds; "" for what it cannot do.
+        scale: m/s, m/s and rad/s for one unit of each; by default LeKiwi's, which turns in degrees.
+    """
+
+    forward: str = "x.vel"
+    left: str = "y.vel"
+    turn: str = "theta.vel"
+    scale: tuple[float, float, float] = (1.0, 1.0, _DEGREE)
+
+    @property
+    def speeds(self) -> tuple[str, str, str]:
+        """Their names, as in `saycan.action.Action.base_delta`."""
+        return self.forward, self.left, self.turn
+
+
+@dataclass(frozen=True)
 class LeRobotConfig:
     """A robot.
 
     Attributes:
         name: Shown to the user.
         robot: What LeRobot makes it of, as after `--robot.` on its command line: type, port, id, cameras, ...
-        arm, gripper: Its parts; the gripper may be absent.
+        arm, gripper, base: Its parts; gripper and base may be absent. A base that is not named stands still.
         description: Path of its URDF, from the file's folder.
         plugins: Python modules that bring this type of robot to LeRobot, where it is none of LeRobot's own and its
             package is not called lerobot_robot_...; they are looked for on PYTHONPATH.
@@ -80,6 +101,7 @@ class LeRobotConfig:
     arm: ArmConfig
     description: str
     gripper: GripperConfig | None = None
+    base: BaseConfig | None = None
     plugins: tuple[str, ...] = ()
     server: str = ""
     rate: float = 10.0
@@ -112,10 +134,10 @@ def read_config(path: str | Path) -> LeRobotConfig:
 
 
 def _config(data: dict[str, Any]) -> LeRobotConfig:
-    parts: dict[str, Any] = {"arm": ArmConfig, "gripper": GripperConfig, "freshness": Freshness}
+    parts: dict[str, Any] = {"arm": ArmConfig, "gripper": GripperConfig, "base": BaseConfig, "freshness": Freshness}
     found = {key: table(parts[key], value, key) if key in parts else value for key, value in data.items()}
-    if "limits" in found:
-        found["limits"] = table(Limits, {"base_speed": 0.0, "base_turn": 0.0, **found["limits"]}, "limits")
+    base = _SLOW if "base" in found else dict.fromkeys(_SLOW, 0.0)
+    found["limits"] = table(Limits, {**base, **found.get("limits", {})}, "limits")
     config = table(LeRobotConfig, found, "the robot")
     if not isinstance(config.robot, Mapping) or not isinstance(config.robot.get("type"), str):
         raise BadInputError('robot is a table with a type, such as type = "so101_follower"')
@@ -129,6 +151,8 @@ def _config(data: dict[str, Any]) -> LeRobotConfig:
         raise BadInputError(f"arm.motors and gripper.motor name each motor once, found {', '.join(config.motors)}")
     if 0.0 in arm.scale:
         raise BadInputError("arm.scale is rad of a joint for one unit of its motor, never 0")
+    if config.base is not None and (0.0 in config.base.scale or not any(config.base.speeds)):
+        raise BadInputError("base.scale is m/s or rad/s for one unit of a speed, never 0, and base names some speed")
     if gripper is not None and gripper.closed == gripper.open:
         raise BadInputError(f"gripper.closed and gripper.open are different positions, found {gripper.open} twice")
     whole = replace(

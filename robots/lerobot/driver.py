@@ -32,7 +32,8 @@ _CONNECT = 5.0  # s
 class LeRobotRobot:
     """An arm that LeRobot drives, in a process of its own: Robot, and `saycan.robot.MotorDriven`.
 
-    Hand motions become motor positions here, by the arm's description (URDF).
+    Hand motions become motor positions here, by the arm's description (URDF). Where the arm stands on a base that
+    drives, `Observation.base_pose` counts from where it stood at first, and is added up from the speeds it measures.
 
     Args:
         config: A file, or what was read from one.
@@ -54,7 +55,7 @@ class LeRobotRobot:
         self._closed = False
         self._link = _Link(config, environment)
         try:
-            self._order, cameras = self._fitted(self._link.about())
+            self._order, self._speeds, cameras = self._fitted(self._link.about())
             self.spec = RobotSpec(
                 config.name,
                 config.rate,
@@ -69,6 +70,7 @@ class LeRobotRobot:
             self._lock = threading.RLock()  # hold() comes from any thread
             self._tick: float | None = None
             self._joints, self._opening, self._seen = np.zeros(0), 1.0, 0.0
+            self._base, self._velocity, self._when = np.zeros(3), np.zeros(3), -np.inf
             self.observe()
             self._begin_anew()
         except BaseException:
@@ -86,6 +88,7 @@ class LeRobotRobot:
         answer = self._link.ask({"do": "observe"})
         try:
             measured = np.array(answer["motors"], np.float64)
+            speeds = np.array(answer["speeds"], np.float64)
             images = {str(name): np.asarray(image) for name, image in answer["images"].items()}
             when = float(answer["time"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -94,6 +97,7 @@ class LeRobotRobot:
         if np.isfinite(measured).all():
             with self._lock:
                 self._joints, self._opening, self._seen = joints, opening, time.monotonic()
+        base = self._moved(speeds, when)
         position, quaternion = self._kinematics.pose(joints)
         return Observation(
             time=when,
@@ -102,7 +106,7 @@ class LeRobotRobot:
             gripper=opening,
             ee_position=position,
             ee_quaternion=quaternion,
-            base_pose=np.zeros(3),
+            base_pose=base,
         )
 
     def apply(self, action: Action) -> Action:
@@ -126,7 +130,9 @@ class LeRobotRobot:
             self._reference.advance(np.zeros(3), self._joints, action)
             if not action.terminate:
                 goal = self._to_motors(self._reference.goal[3:], action.gripper)
-                self._link.ask({"do": "send", "motors": goal})
+                self._link.ask({"do": "send", "motors": goal, "speeds": self._to_speeds(action.base_delta / period)})
+            elif self._speeds:
+                self._link.ask({"do": "hold"})
         time.sleep(max(0.0, tick - time.monotonic()))
         return action
 
@@ -169,10 +175,12 @@ class LeRobotRobot:
         """What is measured is the reference."""
         self._reference.reset(np.zeros(3), self._joints, self._opening)
 
-    def _fitted(self, about: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, tuple[int, int, int]]]:
-        """LeRobot's motors in its order, and the cameras. Raises BadInputError where the file says otherwise."""
+    def _fitted(
+        self, about: dict[str, Any]
+    ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, tuple[int, int, int]]]:
+        """LeRobot's motors and speeds in its order, and the cameras. Raises BadInputError for others in the file."""
         try:
-            order = tuple(map(str, about["motors"]))
+            order, speeds = tuple(map(str, about["motors"])), tuple(map(str, about["speeds"]))
             cameras = {str(name): (int(h), int(w), int(c)) for name, (h, w, c) in about["cameras"].items()}
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(f"{self._link.url} serves no LeRobot robot ({error}): {about}") from error
@@ -182,7 +190,39 @@ class LeRobotRobot:
                 f"{self._config.name}: arm.motors and gripper.motor name {', '.join(named)}, and LeRobot's "
                 f"{about.get('robot')} has {', '.join(order)}; name all of them, as LeRobot does"
             )
-        return order, cameras
+        base = self._config.base
+        strange = [name for name in (() if base is None else base.speeds) if name and name not in speeds]
+        if strange:
+            raise BadInputError(
+                f"{self._config.name}: base names {', '.join(strange)}, and LeRobot's {about.get('robot')} takes "
+                f'{", ".join(speeds) or "no speeds"}; put "" for what it cannot do'
+            )
+        return order, speeds, cameras
+
+    def _moved(self, speeds: NDArray[np.float64], when: float) -> NDArray[np.float64]:
+        """(3,) x m, y m, yaw rad: where the base is, if it went as fast as the mean of now and before."""
+        if speeds.shape != (len(self._speeds),):
+            raise RobotError(f"{self._config.name} has {len(self._speeds)} speeds, found {speeds.shape}")
+        if not np.isfinite(speeds).all():
+            return np.full(3, np.nan)  # for the gate to refuse
+        base, velocity = self._config.base, np.zeros(3)
+        if base is not None:
+            told = {"": 0.0, **dict(zip(self._speeds, speeds.tolist(), strict=True))}
+            velocity = np.array([told[name] for name in base.speeds]) * base.scale
+        with self._lock:
+            if when > self._when > -np.inf:
+                forward, left, turn = 0.5 * (velocity + self._velocity) * (when - self._when)
+                yaw = self._base[2] + 0.5 * turn
+                cos, sin = np.cos(yaw), np.sin(yaw)
+                self._base = self._base + [cos * forward - sin * left, sin * forward + cos * left, turn]
+            self._velocity, self._when = velocity, when
+            return self._base
+
+    def _to_speeds(self, velocity: NDArray[np.float64]) -> NDArray[np.float64]:
+        """LeRobot's, for (3,) m/s, m/s and rad/s."""
+        base = self._config.base
+        told = {} if base is None else dict(zip(base.speeds, velocity / base.scale, strict=True))
+        return np.array([told.get(name, 0.0) for name in self._speeds])
 
     def _from_motors(self, measured: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
         """Joints (J,) rad, and the gripper's opening."""

@@ -1,12 +1,13 @@
 """Serves a LeRobot robot; runs in LeRobot's environment, where `saycan.lerobot.Bridge` starts it.
 
-    {"do": "observe"}                       -> {"motors": (M,), "images": {NAME: (H, W, 3) uint8}, "time": s}
-    {"do": "send", "motors": (M,)}          -> {"sent": (M,)}, what LeRobot says that it sent
-    {"do": "hold"}                          -> {}
+    {"do": "observe"} -> {"motors": (M,), "speeds": (S,), "images": {NAME: (H, W, 3) uint8}, "time": s}
+    {"do": "send", "motors": (M,), "speeds": (S,)} -> {"sent": (M,)}, what LeRobot says that it sent
+    {"do": "hold"} -> {}
 
-Motors are in the order that is told first, in LeRobot's units. What is not finite is refused here too, since LeRobot's
-own clamp lets NaN through. The arm holds where it is when it is told to, when nothing was asked for a while, when the
-client leaves, and before the process ends.
+Motors and the speeds of a base, of which most robots have none, are in the order that is told first, in LeRobot's
+units. What is not finite is refused here too, since LeRobot's own clamp lets NaN through. The arm holds where it is and
+the base stands when it is told to, when nothing was asked for a while, when the client leaves, and before the process
+ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import inspect
 import json
 import pkgutil
 import threading
@@ -29,7 +31,8 @@ from saycan.errors import BadInputError, MissingPartError, RobotError, UnsafeAct
 from saycan.lerobot import TESTED, require_lerobot, serve
 from saycan.serving import Server
 
-_POSITION = ".pos"
+_POSITION, _SPEED = ".pos", ".vel"
+_FIRST = 3.0  # s that a robot behind a network may take to observe for the first time
 
 
 class ArmServer(Server):
@@ -58,17 +61,17 @@ class ArmServer(Server):
         self._lock = threading.Lock()
         self._ended = self._held = False
         names, cameras = self._robot.action_features, self._robot.observation_features
-        other = [name for name in names if not name.endswith(_POSITION)]
-        if other or not names:
+        self._names = [str(name) for name in names if name.endswith(_POSITION)]
+        self._speeds = [str(name) for name in names if name.endswith(_SPEED)]
+        if not self._names or len(self._names) + len(self._speeds) < len(names):
             raise BadInputError(
-                f"{self._robot.name} is moved by {', '.join(other) or 'nothing'}; what can be driven here is an arm "
-                f"whose motors take positions (NAME{_POSITION})"
+                f"{self._robot.name} is moved by {', '.join(names) or 'nothing'}; what can be driven here is an arm "
+                f"whose motors take positions (NAME{_POSITION}), on a base that takes speeds (NAME{_SPEED}) or stands"
             )
-        self._names = [str(name) for name in names]
         self._cameras = {str(name): tuple(shape) for name, shape in cameras.items() if isinstance(shape, tuple)}
         self._connect()
         try:
-            self._last = self._observe()["motors"]
+            self._last = self._first()["motors"]
             super().__init__("127.0.0.1", port, patience)
         except BaseException:
             self._robot.disconnect()
@@ -78,7 +81,7 @@ class ArmServer(Server):
         """Its motors and cameras."""
         return {
             "server": f"lerobot {self._version}", "robot": self._robot.name, "motors": [*self._motors()],
-            "cameras": {name: list(shape) for name, shape in self._cameras.items()},
+            "speeds": [*self._speeds], "cameras": {name: list(shape) for name, shape in self._cameras.items()},
         }  # fmt: skip
 
     def answer(self, question: Any) -> dict[str, Any]:
@@ -88,7 +91,7 @@ class ArmServer(Server):
             if verb == "observe":
                 return self._observe()
             if verb == "send":
-                return {"sent": self._send(question.get("motors"))}
+                return {"sent": self._send(question.get("motors"), question.get("speeds", np.zeros(len(self._speeds))))}
             if verb == "hold":
                 self._hold()
                 return {}
@@ -118,8 +121,11 @@ class ArmServer(Server):
 
     def _connect(self) -> None:
         try:
-            self._robot.connect(calibrate=False)  # calibration asks at a terminal, which there is none
-            calibrated = self._robot.is_calibrated
+            asks = (
+                "calibrate" in inspect.signature(self._robot.connect).parameters
+            )  # a client of another computer's: no
+            self._robot.connect(**({"calibrate": False} if asks else {}))  # it asks at a terminal, which there is none
+            calibrated = self._robot.is_calibrated is not False
         except Exception as error:
             raise RobotError(f"{self._robot.name} cannot be connected: {type(error).__name__}: {error}") from error
         if not calibrated:
@@ -130,32 +136,46 @@ class ArmServer(Server):
                 f"lerobot-calibrate --robot.type={name} --robot.id={one} --robot.port=PORT"
             )
 
+    def _first(self) -> dict[str, Any]:
+        deadline = time.monotonic() + _FIRST
+        while True:
+            try:
+                return self._observe()
+            except RobotError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+
     def _observe(self) -> dict[str, Any]:
         if self._ended:
             raise RobotError("the robot was let go")
         seen = self._robot.get_observation()
-        missing = [name for name in (*self._names, *self._cameras) if name not in seen]
+        missing = [name for name in (*self._names, *self._speeds, *self._cameras) if name not in seen]
         if missing:
             raise RobotError(f"{self._robot.name} observes no {', '.join(missing)}; found {', '.join(map(str, seen))}")
         return {
             "motors": np.array([float(seen[name]) for name in self._names]),
+            "speeds": np.array([float(seen[name]) for name in self._speeds]),
             "images": {name: np.asarray(seen[name], np.uint8) for name in self._cameras},
             "time": time.monotonic(),
         }
 
-    def _send(self, motors: Any) -> NDArray[np.float64]:
+    def _send(self, motors: Any, speeds: Any) -> NDArray[np.float64]:
         if self._ended:
             raise RobotError("the robot was let go")
-        if not isinstance(motors, np.ndarray) or motors.shape != (len(self._names),):
-            found = getattr(motors, "shape", type(motors).__name__)
-            raise BadInputError(
-                f"{self._robot.name} takes a position for each of its {len(self._names)} motors: {found}"
-            )
-        if not np.isfinite(motors).all():
-            told = dict(zip(self._motors(), motors.tolist(), strict=True))
+        for told, names, what in (
+            (motors, self._names, "a position for each of its {} motors"),
+            (speeds, self._speeds, "each of its {} speeds"),
+        ):
+            if not isinstance(told, np.ndarray) or told.shape != (len(names),):
+                found = getattr(told, "shape", type(told).__name__)
+                raise BadInputError(f"{self._robot.name} takes {what.format(len(names))}: {found}")
+        goal = {**self._told(motors), **dict(zip(self._speeds, speeds.tolist(), strict=True))}
+        if not np.isfinite([*goal.values()]).all():
+            told = {name.removesuffix(_POSITION): value for name, value in goal.items()}
             raise UnsafeActionError(f"refused positions that are not finite: {told}; the robot is held")
         self._held = False
-        sent = self._robot.send_action(dict(zip(self._names, motors.tolist(), strict=True)))
+        sent = self._robot.send_action(goal)
         last = np.array([float(sent.get(name, goal)) for name, goal in zip(self._names, motors, strict=True)])
         self._last = last
         return last
@@ -170,8 +190,11 @@ class ArmServer(Server):
             measured = np.array([float(seen[name]) for name in self._names])
             here = measured if np.isfinite(measured).all() else here
         with contextlib.suppress(Exception):
-            self._robot.send_action(dict(zip(self._names, here.tolist(), strict=True)))
+            self._robot.send_action({**self._told(here), **dict.fromkeys(self._speeds, 0.0)})
             self._held = True
+
+    def _told(self, motors: NDArray[np.float64]) -> dict[str, float]:
+        return dict(zip(self._names, motors.tolist(), strict=True))
 
 
 def _make(table: Mapping[str, Any], plugins: Sequence[str], version: str) -> Any:

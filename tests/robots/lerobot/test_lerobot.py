@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -22,13 +24,13 @@ from saycan import Gate, check_robot
 from saycan.action import Action
 from saycan.compose import make_robot
 from saycan.errors import BadInputError, LeaseError, RobotError, UnsafeActionError
-from saycan.lerobot import Bridge
+from saycan.lerobot import Bridge, find_python
 from saycan.robot import MotorDriven
 from saycan.robots.lerobot.config import read_config
 from saycan.robots.lerobot.driver import LeRobotRobot
 from saycan.skill import Skill
 from saycan.skills.policies.lerobot import LeRobotPolicy
-from tests.lerobot_environment import needs_lerobot, there
+from tests.lerobot_environment import ROOT, needs_lerobot, there
 from tests.robots.lerobot.feetech import HIGH, LOW, MIDDLE, TORQUE, Bus
 from tests.robots.lerobot.motors import NAMES, Motors
 
@@ -90,6 +92,8 @@ class TestTheFile:
             ('motor = "gripper"', 'motor = "gripper"\nopen = 0', "different positions"),
             ("speed = 2.0", 'speed = "fast"', r"arm\.speed is a float, found 'fast'"),
             ("[gripper]", "[gripper", "cannot be read"),
+            ("[gripper]", "[base]\nscale = [1.0, 1.0, 0.0]\n[gripper]", r"base\.scale is m/s or rad/s .*never 0"),
+            ("[gripper]", '[base]\nforward = ""\nleft = ""\nturn = ""\n[gripper]', "base names some speed"),
         ],
     )
     def test_mistakes_are_told_with_their_place(self, file: Path, old: str, new: str, told: str) -> None:
@@ -322,6 +326,54 @@ class TestAProcessOfItsOwn:
             time.sleep(0.3)
             assert bus.positions() == before
             assert all(servo.table[TORQUE] == 1 for servo in bus.servos.values())
+
+    def test_lerobots_own_lekiwi_drives_and_stands_when_it_hears_nothing_more(self, tmp_path: Path) -> None:
+        python = find_python()
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+            ports = [str(each.getsockname()[1]) for each in (one, other)]
+        text = FILE.format(here=HERE, port=ports[0], folder=tmp_path).replace("-0.01745329252", "0.01745329252")
+        text = text.replace("simulated_arm", "lekiwi_client").replace('["lerobot_robot_simulated"]', "[]")
+        text = text.replace(
+            f"port = {ports[0]}",
+            f'remote_ip = "127.0.0.1"\nport_zmq_cmd = {ports[0]}\nport_zmq_observations = {ports[1]}\ncameras = {{}}',
+        )
+        names = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
+        for ours, theirs in zip(NAMES, names, strict=True):
+            text = text.replace(f'"{ours}"', f'"arm_{theirs}"')
+        path = tmp_path / "kiwi.toml"
+        path.write_text(text + "\n[base]\n")
+        command = [str(python), str(HERE / "lekiwi.py"), *ports]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        ) as host:
+            robot = make_robot(f"lerobot:{path}")
+            assert isinstance(robot, LeRobotRobot)
+            assert robot.spec.limits.base_speed == 0.1 and robot.spec.limits.base_turn == 0.5
+            with Gate(robot) as gate:
+                before = gate.observe()
+                for _ in range(20):
+                    gate.apply(Action(base_delta=[0.01, 0.005, 0.04]))
+                    gate.observe()
+                time.sleep(1.0)  # nobody says how to go on, and so LeRobot's process stops it
+                gate.observe()
+                wait_for(lambda: gate.observe() is not None and not robot._velocity.any())
+                end = gate.observe()
+            path.write_text(text + '\n[base]\nleft = "sideways"\n')
+            with pytest.raises(
+                BadInputError, match=r"base names sideways, and LeRobot's lekiwi_client takes x\.vel, y"
+            ):
+                make_robot(f"lerobot:{path}")
+            said = json.loads(host.communicate("")[0])
+        x, y, yaw = end.base_pose
+        assert said["speeds"] == {"x.vel": 0.0, "y.vel": 0.0, "theta.vel": 0.0}
+        assert yaw == pytest.approx(0.8, abs=0.25) and np.hypot(x, y) == pytest.approx(0.22, abs=0.06)
+        off = np.subtract([x, y, yaw], said["at"])
+        assert np.hypot(*off[:2]) < 0.04 and abs(off[2]) < 0.1
+        np.testing.assert_allclose(end.ee_position, before.ee_position, atol=1e-3)
 
 
 def robot_again(robot: LeRobotRobot) -> Any:
