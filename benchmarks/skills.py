@@ -12,6 +12,7 @@ file are NAME/SKILL: success, unseen, blind or the variation.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -149,7 +150,8 @@ def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
     cameras = () if trial.policy == "experts" else ("head", "wrist")  # privileged experts look at nothing
     robot = Gate(Kitchen(sample_scene(skill, seed, trial.split, trial.variation), cameras=cameras))
     before = places_of_others(robot, skill)
-    policy = Timed(make_policy(trial.policy, robot))
+    made = make_policy(trial.policy, robot)
+    policy = Timed(made)
     told = Misled(policy, another(skill, seed)) if trial.blind else policy
     began = robot.driver.energy  # type: ignore[attr-defined]
     episode = execute(robot, told, skill, detector=PrivilegedDetector(robot.driver))  # type: ignore[arg-type]
@@ -164,6 +166,8 @@ def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
     after = places_of_others(robot, skill)
     energy = float(robot.driver.energy - began)  # type: ignore[attr-defined]
     robot.close()
+    with contextlib.suppress(AttributeError):  # one behind a connection has it
+        made.close()  # type: ignore[attr-defined]
     # A policy that has done the deed and does not say so has failed all the same: the step has timed out.
     success, seconds = step.outcome is Outcome.SUCCEEDED, ticks / robot.spec.rate
     thinking = policy.spent / max(policy.calls, 1)

@@ -102,6 +102,7 @@ class Agent:
                 "['pick up the cup', 'wave hello']"
             )
         self.library = library if isinstance(library, SkillLibrary) else SkillLibrary(library)
+        self._owns_policy = policy is None or isinstance(policy, str)
         if policy is None or isinstance(policy, str):
             self.policy = compose.make_policy(policy, driver) if policy else compose.default_policy(driver)
         else:
@@ -234,10 +235,13 @@ class Agent:
         self._stop.set()
 
     def close(self) -> None:
-        """Stop and hold; a robot that was made by name is closed, one that was passed in stays its owner's."""
+        """Stop and hold; robot and policy that were made by name are closed, what was passed in stays its owner's."""
         self.stop()
         self.robot.hold()
         self._close_model()
+        close = getattr(self.policy, "close", None)  # one behind a connection has it
+        if self._owns_policy and callable(close):
+            close()
         if self._owns_robot:
             self.robot.close()
 

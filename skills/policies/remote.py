@@ -174,7 +174,9 @@ class RemotePolicy:
                 additional_headers=self._headers,
             )  # fmt: skip
             hello = self._socket.recv(timeout=self._connect)
-            self.metadata = unpack(hello) if isinstance(hello, bytes) else {}
+            if isinstance(hello, str):  # why it does not serve, such as that another program is connected
+                raise PolicyError(hello.strip()[-400:])
+            self.metadata = unpack(hello)
         except (OSError, SayCanError, self._client.exceptions.WebSocketException) as error:
             self.close()
             raise PolicyError(f"no policy server answers at {self._url}: {error or type(error).__name__}") from error
