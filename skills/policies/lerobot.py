@@ -39,7 +39,8 @@ class LeRobotPolicy(RemotePolicy):
         device: Where it runs, such as "cuda"; by default where the checkpoint says.
         timeout: s that an action may take.
         ends_by_time: Whether it says that the skill has ended when the skill's time is up, so that the success detector
-            judges what was done. By default where its actions cannot say so themselves: those of motors.
+            judges what was done. Actions of motors cannot say so themselves, and those of this project's data hold it
+            in one row of dozens, which a regression hardly learns.
         environment: See `saycan.lerobot.find_python`.
 
     Raises:
@@ -55,7 +56,7 @@ class LeRobotPolicy(RemotePolicy):
         cameras: Mapping[str, str] | None = None,
         device: str = "",
         timeout: float = 1.0,
-        ends_by_time: bool | None = None,
+        ends_by_time: bool = True,
         environment: str | Path | None = None,
     ) -> None:
         self._name, self._cameras = str(checkpoint), dict(cameras or {})
@@ -81,7 +82,7 @@ class LeRobotPolicy(RemotePolicy):
         try:
             self._open()
             self._features, self._by_motors = self._fitted(robot)
-            self._ends_by_time = self._by_motors if ends_by_time is None else ends_by_time
+            self._ends_by_time = ends_by_time
         except BaseException:
             self.close()
             raise

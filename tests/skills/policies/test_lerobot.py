@@ -194,7 +194,7 @@ class TestWithLeRobot:
     def test_a_robot_is_moved_through_gate_and_agent(self, checkpoint: Path) -> None:
         robot = FakeRobot(image_size=64)
         before = robot.observe()
-        policy = LeRobotPolicy(checkpoint.parent / "steady", robot, ends_by_time=True)
+        policy = LeRobotPolicy(checkpoint.parent / "steady", robot)
         agent = Agent(
             robot, llm=ScriptedLanguageModel(["wave"]), library=[WAVE], policy=policy,
             values=lambda observation, skill: 1.0, detector=None, record=None,
