@@ -17,7 +17,7 @@ _INTENTS = {
 }  # fmt: skip
 _CARRIED = {"bring": ("bring", USER), "discard": ("trash", BIN), "move": ("place", None), "store": ("place", DRAWER)}
 _ABSENT = 0.06  # how often a thing is asked for that is nowhere
-_AT_HAND = 0.15  # how often who holds what wipes is asked to wipe; mostly the hand is empty when wiping is asked for
+_AT_HAND = 0.6  # how often who holds what wipes is asked to wipe
 _PREFERRED = 0.15  # how often who needs something says what it best were
 _NUMBERS = ("no", "one", "two", "three")
 
