@@ -7,7 +7,7 @@
 Motors and the speeds of a base, of which most robots have none, are in the order that is told first, in LeRobot's
 units. What is not finite is refused here too, since LeRobot's own clamp lets NaN through. The arm holds where it is and
 the base stands when it is told to, when nothing was asked for a while, when the client leaves, and before the process
-ends.
+ends; a base stands too when it is only looked at for so long.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import contextlib
 import importlib
 import inspect
 import json
+import math
 import pkgutil
 import threading
 import time
@@ -60,6 +61,7 @@ class ArmServer(Server):
         self._robot = _make(table, plugins, self._version)
         self._lock = threading.Lock()
         self._ended = self._held = False
+        self._unled, self._stop_at = patience, math.inf  # a base goes on as it was told until it is told otherwise
         names, cameras = self._robot.action_features, self._robot.observation_features
         self._names = [str(name) for name in names if name.endswith(_POSITION)]
         self._speeds = [str(name) for name in names if name.endswith(_SPEED)]
@@ -121,10 +123,9 @@ class ArmServer(Server):
 
     def _connect(self) -> None:
         try:
-            asks = (
-                "calibrate" in inspect.signature(self._robot.connect).parameters
-            )  # a client of another computer's: no
-            self._robot.connect(**({"calibrate": False} if asks else {}))  # it asks at a terminal, which there is none
+            # Calibration asks at a terminal, which there is none; the client of a robot elsewhere takes no word of it.
+            asks = "calibrate" in inspect.signature(self._robot.connect).parameters
+            self._robot.connect(**({"calibrate": False} if asks else {}))
             calibrated = self._robot.is_calibrated is not False
         except Exception as error:
             raise RobotError(f"{self._robot.name} cannot be connected: {type(error).__name__}: {error}") from error
@@ -149,6 +150,8 @@ class ArmServer(Server):
     def _observe(self) -> dict[str, Any]:
         if self._ended:
             raise RobotError("the robot was let go")
+        if time.monotonic() > self._stop_at:  # it is looked at, and not told how to go on
+            self._hold()
         seen = self._robot.get_observation()
         missing = [name for name in (*self._names, *self._speeds, *self._cameras) if name not in seen]
         if missing:
@@ -175,6 +178,7 @@ class ArmServer(Server):
             told = {name.removesuffix(_POSITION): value for name, value in goal.items()}
             raise UnsafeActionError(f"refused positions that are not finite: {told}; the robot is held")
         self._held = False
+        self._stop_at = time.monotonic() + self._unled if speeds.any() else math.inf
         sent = self._robot.send_action(goal)
         last = np.array([float(sent.get(name, goal)) for name, goal in zip(self._names, motors, strict=True)])
         self._last = last
@@ -191,7 +195,7 @@ class ArmServer(Server):
             here = measured if np.isfinite(measured).all() else here
         with contextlib.suppress(Exception):
             self._robot.send_action({**self._told(here), **dict.fromkeys(self._speeds, 0.0)})
-            self._held = True
+            self._held, self._stop_at = True, math.inf
 
     def _told(self, motors: NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self._names, motors.tolist(), strict=True))
