@@ -28,6 +28,7 @@ def main() -> None:
     at |= {"arm_shoulder_lift.pos": -45.0, "arm_elbow_flex.pos": 90.0, "arm_gripper.pos": 50.0}
     speeds = dict.fromkeys(("x.vel", "y.vel", "theta.vel"), 0.0)
     x = y = yaw = 0.0
+    print("ready", flush=True)
     then = time.monotonic()
     while not select.select([sys.stdin], [], [], 0.01)[0]:
         now = time.monotonic()

@@ -350,6 +350,7 @@ class TestAProcessOfItsOwn:
             text=True,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         ) as host:
+            assert host.stdout is not None and host.stdout.readline() == "ready\n"
             robot = make_robot(f"lerobot:{path}")
             assert isinstance(robot, LeRobotRobot)
             assert robot.spec.limits.base_speed == 0.1 and robot.spec.limits.base_turn == 0.5
