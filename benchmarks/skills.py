@@ -12,7 +12,6 @@ file are NAME/SKILL: success, unseen, blind or the variation.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from saycan.compose import make_policy, sample_scene
 from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.observation import Observation
-from saycan.policy import Policy
+from saycan.policy import Policy, close_policy
 from saycan.robots.kitchen import Kitchen
 from saycan.robots.kitchen.distribution import DISTRIBUTION, SPLITS
 from saycan.skill import Skill
@@ -166,8 +165,7 @@ def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
     after = places_of_others(robot, skill)
     energy = float(robot.driver.energy - began)  # type: ignore[attr-defined]
     robot.close()
-    with contextlib.suppress(AttributeError):  # one behind a connection has it
-        made.close()  # type: ignore[attr-defined]
+    close_policy(made)
     # A policy that has done the deed and does not say so has failed all the same: the step has timed out.
     success, seconds = step.outcome is Outcome.SUCCEEDED, ticks / robot.spec.rate
     thinking = policy.spent / max(policy.calls, 1)

@@ -30,7 +30,7 @@ from saycan.interruption import interruptible
 from saycan.language import LanguageModel
 from saycan.library import SkillLibrary, Template
 from saycan.planner import Planner
-from saycan.policy import Policy
+from saycan.policy import Policy, close_policy
 from saycan.robot import Robot
 from saycan.skill import DONE, Skill
 from saycan.step import EndState, Event, Feedback, Memory, Outcome, Result, Step
@@ -239,9 +239,8 @@ class Agent:
         self.stop()
         self.robot.hold()
         self._close_model()
-        close = getattr(self.policy, "close", None)  # one behind a connection has it
-        if self._owns_policy and callable(close):
-            close()
+        if self._owns_policy:
+            close_policy(self.policy)
         if self._owns_robot:
             self.robot.close()
 

@@ -24,3 +24,10 @@ class Policy(Protocol):
     def act(self, observation: Observation, skill: Skill) -> Action:
         """The action for the next control period; `terminate` when the skill has ended. Raises PolicyError."""
         ...
+
+
+def close_policy(policy: object) -> None:
+    """End what a policy holds open, such as a connection, by its `close()`; most hold nothing, and need none."""
+    close = getattr(policy, "close", None)
+    if callable(close):
+        close()

@@ -61,7 +61,7 @@ class ArmServer(Server):
         self._robot = _make(table, plugins, self._version)
         self._lock = threading.Lock()
         self._ended = self._held = False
-        self._unled, self._stop_at = patience, math.inf  # a base goes on as it was told until it is told otherwise
+        self._speeds_last, self._stop_at = patience, math.inf  # s, and when what a base was told runs out
         names, cameras = self._robot.action_features, self._robot.observation_features
         self._names = [str(name) for name in names if name.endswith(_POSITION)]
         self._speeds = [str(name) for name in names if name.endswith(_SPEED)]
@@ -178,7 +178,7 @@ class ArmServer(Server):
             told = {name.removesuffix(_POSITION): value for name, value in goal.items()}
             raise UnsafeActionError(f"refused positions that are not finite: {told}; the robot is held")
         self._held = False
-        self._stop_at = time.monotonic() + self._unled if speeds.any() else math.inf
+        self._stop_at = time.monotonic() + self._speeds_last if speeds.any() else math.inf
         sent = self._robot.send_action(goal)
         last = np.array([float(sent.get(name, goal)) for name, goal in zip(self._names, motors, strict=True)])
         self._last = last
