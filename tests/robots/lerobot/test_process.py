@@ -124,14 +124,14 @@ class TestAProcessOfItsOwn:
             robot = make_robot(f"lerobot:{path}")
             assert isinstance(robot, LeRobotRobot)
             assert robot.spec.limits.base_speed == 0.1 and robot.spec.limits.base_turn == 0.5
-            with Gate(robot) as gate:
-                before = gate.observe()
-                for _ in range(20):
-                    gate.apply(Action(base_delta=[0.01, 0.005, 0.04]))
-                    gate.observe()
-                # It is looked at, and nobody says how to go on: LeRobot's process stops it.
-                wait_for(lambda: gate.observe() is not None and not robot._velocity.any())
-                end = gate.observe()
+            before = robot.observe()
+            for _ in range(20):
+                robot.apply(Action(base_delta=[0.01, 0.005, 0.04]))
+                robot.observe()
+            # It is looked at, and nobody says how to go on: LeRobot's process stops it, for there is no gate to do it.
+            wait_for(lambda: robot.observe() is not None and not robot._velocity.any())
+            end = robot.observe()
+            robot.close()
             path.write_text(text + '\n[base]\nleft = "sideways"\n')
             with pytest.raises(
                 BadInputError, match=r"base names sideways, and LeRobot's lekiwi_client takes x\.vel, y"
