@@ -80,7 +80,8 @@ def all_nearest(base_poses: ArrayLike, places: Mapping[str, Place]) -> tuple[NDA
 def all_place_features(skills: Sequence[Skill], base_pose: ArrayLike, places: Mapping[str, Place]) -> Array:
     """(S, PLACE) float32: of the place that each of these skills is about (see the module), for one base pose (3,)."""
     near = nearest(base_pose, places)[0]
-    named = [skill.place if skill.place in places else None for skill in skills]
+    known = {*places}  # a map that follows the furniture looks each name up anew
+    named = [skill.place if skill.place in known else None for skill in skills]
     features = {
         name: place_features(base_pose, near if name is None else places[name], name is not None)
         for name in dict.fromkeys(named)

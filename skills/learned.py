@@ -28,6 +28,10 @@ AGAIN = 3
 SURE = 0.9
 """Probability from which it looks done to who could as well begin anew: another try costs less than a wrong end."""
 
+PAUSE = 30
+"""Periods after a beginning before which there is no other: an earlier end is ignored, and the hand that rests there is
+nudged to where it sees something else."""
+
 LOOKS = 3
 """Periods that the robot looks at a place before it drives on; the answers are averaged."""
 
@@ -103,14 +107,15 @@ class LearnedSkills:
     ) -> None:
         self.name = getattr(policy, "name", "learned policy")
         self._policy, self._driver, self._places = policy, MapDriver(places), places
-        self._perception, self._there, self._left = perception, False, 0
+        self._perception, self._there, self._left, self._since = perception, False, 0, 0
         self._finder = None if perception is None else Finder(perception, sightings)
 
     def reset(self, skill: Skill) -> None:
         """Begin a skill. Raises PolicyError or MissingPartError when it cannot be done."""
         self._of(skill).reset(skill)
         approached = skill.verb in APPROACHED and skill.place in self._places
-        self._there, self._left = not approached, AGAIN if approached and self._perception is not None else 0
+        self._there, self._since = not approached, 0
+        self._left = AGAIN if approached and self._perception is not None else 0
 
     def act(self, observation: Observation, skill: Skill) -> Action:
         """One period."""
@@ -120,9 +125,11 @@ class LearnedSkills:
                 return action
             self._there = True
         action = self._of(skill).act(observation, skill)
+        self._since += 1
         if action.terminate and self._left and not self._done(observation, skill):
-            self._left, self._there = self._left - 1, False
-            self._of(skill).reset(skill)
+            if self._since > PAUSE:
+                self._left, self._there, self._since = self._left - 1, False, 0
+                self._of(skill).reset(skill)
             return replace(action, terminate=False)
         return action
 
