@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saycan.errors import BadInputError, SceneError
+from saycan.errors import BadInputError, HaltedError, SceneError
 
 if TYPE_CHECKING:
     from saycan.skills.data.collect import Plan
@@ -161,6 +161,8 @@ def make_shard(work: Work) -> Collected:
                     made += Collected(0, 1, len(episode), int(episode.success), verbs)
                     yield episode
             except SceneError:  # a thing that slips out of the fingers before anything began
+                continue
+            except HaltedError:  # the gate has stopped the robot: this episode is lost, the others are not
                 continue
 
     simulator = "pybullet" if work.robot == "panda" else "mujoco"

@@ -12,6 +12,7 @@ from saycan import collect as module
 from saycan import compose
 from saycan.collect import SCENES_PER_SHARD, Collected, Work, collect, make_shard
 from saycan.errors import BadInputError, SceneError
+from saycan.gate import Gate
 from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
 from saycan.skills.data.collect import Plan
@@ -99,6 +100,22 @@ def test_a_policy_acts_in_its_own_name(tmp_path: Path, fake: list, monkeypatch: 
     make_shard(work(tmp_path / "a.hdf5", count=1, policy="learned:some.safetensors"))
     assert asked == ["learned:some.safetensors"]
     assert {episode.source for episode in episodes(tmp_path / "a.hdf5")} == {"learned:some.safetensors"}
+
+
+def test_a_scene_in_which_the_gate_stops_the_robot_costs_no_other(
+    tmp_path: Path, fake: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Gate] = []
+
+    def make_policy(name: str, robot: Gate) -> PrivilegedExperts:
+        made.append(robot)
+        if len(made) == 2:
+            robot.emergency_stop("a test")
+        return PrivilegedExperts(robot.driver)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(compose, "make_policy", make_policy)
+    make_shard(work(tmp_path / "a.hdf5", first=4, count=3, policy="learned:some.safetensors"))
+    assert [*dict.fromkeys(episode.seed for episode in episodes(tmp_path / "a.hdf5"))] == [4, 6]
 
 
 @pytest.fixture
