@@ -160,9 +160,7 @@ def make_shard(work: Work) -> Collected:
                     verbs = Counter({episode.skill.verb: 1})
                     made += Collected(0, 1, len(episode), int(episode.success), verbs)
                     yield episode
-            except SceneError:  # a thing that slips out of the fingers before anything began
-                continue
-            except HaltedError:  # the gate has stopped the robot: this episode is lost, the others are not
+            except (SceneError, HaltedError):  # a thing slips out of the fingers at the start; the gate stops the robot
                 continue
 
     simulator = "pybullet" if work.robot == "panda" else "mujoco"

@@ -56,9 +56,12 @@ def wipe(state: PrivilegedState, where: str) -> Target:
 
 
 def _look(state: PrivilegedState, where: str, wiping: bool) -> Target:
-    """Turn the hand where it is, rise, draw back to `LOOK`, and end there; from halfway down, straight, first go down.
+    """Draw back to `LOOK`, and end there.
 
-    Without the sponge, `wiping` no more, it rises as it is.
+    Args:
+        state, where: As in `wipe`.
+        wiping: Whether the sponge is held: then the hand is turned before it rises, and where it is halfway down and
+            straight it first goes down, as it would if something were below it. Without the sponge it rises as it is.
     """
     surface = state.places[where]
     top, straight = float(surface.center[2]), float(surface.dock[2]) + 0.5 * np.pi

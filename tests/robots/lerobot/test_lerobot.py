@@ -30,20 +30,6 @@ from tests.robots.lerobot.arm import FILE, HERE, until, wait_for
 from tests.robots.lerobot.motors import NAMES, Motors
 
 
-@pytest.fixture
-def motors() -> Iterator[Motors]:
-    with Motors() as motors:
-        yield motors
-
-
-@pytest.fixture
-def file(motors: Motors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
-    path = tmp_path / "arm.toml"
-    path.write_text(FILE.format(here=HERE, port=motors.port, folder=tmp_path))
-    return path
-
-
 class TestTheFile:
     @pytest.mark.parametrize(
         ("old", "new", "told"),

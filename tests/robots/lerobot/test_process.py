@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +24,6 @@ from tests.lerobot_environment import ROOT, needs_lerobot
 from tests.robots.lerobot.arm import FILE, HERE, wait_for
 from tests.robots.lerobot.feetech import HIGH, LOW, MIDDLE, TORQUE, Bus
 from tests.robots.lerobot.motors import NAMES, Motors
-
-
-@pytest.fixture
-def motors() -> Iterator[Motors]:
-    with Motors() as motors:
-        yield motors
-
-
-@pytest.fixture
-def file(motors: Motors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
-    path = tmp_path / "arm.toml"
-    path.write_text(FILE.format(here=HERE, port=motors.port, folder=tmp_path))
-    return path
 
 
 class TestAProcessOfItsOwn:
