@@ -24,6 +24,8 @@ DOUBTED = 0.05
 SLIPPING = 0.04
 """How often something that cannot be done is tried before a step."""
 
+_HASTY = 0.25  # how often a thing is taken up for a drawer that is closed, which then takes a hand to open
+_OVERLOOKED = 0.3  # how often, after a grasp that failed, it is gone on as if it had not
 _GUESSES = 6  # things of a kind that are looked for, at most
 _AGAIN = 0.15  # how often one that was not found is looked for once more
 
@@ -68,6 +70,8 @@ class Course:
                 return None
             if here.thing and plan and plan[0].verb == "find" and not self._plain:
                 self._guess(here)
+            if not self._plain and self._shut(here) and self._rng.random() < _HASTY:
+                plan = self._hasten(here) or plan
             for place, skill in enumerate(plan):
                 if skill.verb == "open" and errand.verb != "open":
                     self._reach(here)
@@ -127,20 +131,7 @@ class Course:
             wanted = (errand.verb, errand.thing, errand.place)
             skill = next(one for one in setting.library if (one.verb, one.object, one.place) == wanted)
             return (skill,) if precondition(state, skill) is None else ()
-        place, thing = errand.place or "", errand.thing or ""
-        goal: goals.Goal
-        match errand.verb:
-            case "pick up":
-                goal = goals.Call("holding", (thing,), (thing,), "")
-            case "wipe":
-                goal = goals.Call("clean", (place,), (), place)
-            case "open":
-                goal = goals.Call("open", (place,), (), place)
-            case "close":
-                goal = goals.Not(goals.Call("open", (place,), (), place))
-            case _:
-                call = goals.Call("count", (thing, place), (thing,), place)
-                goal = goals.Comparison((call, call.number(state) + 1), (">=",))
+        place, thing, goal = errand.place or "", errand.thing or "", self._goal(errand)
         find = next((one for one in setting.library if one.verb == "find" and one.object == (thing or None)), None)
         looks = place != DRAWER and find is not None and precondition(state, find) is None and state.held is None
         if looks and find is not None:  # seen before it is reached for, also where a drawer has to be opened for it
@@ -149,6 +140,22 @@ class Course:
         plan = shortest_plan(state, goal, setting.library, 4000)
         return None if plan is None else plan.skills
 
+    def _goal(self, errand: Errand) -> goals.Goal:
+        """What the errand comes to, counted from what is where now."""
+        place, thing = errand.place or "", errand.thing or ""
+        match errand.verb:
+            case "pick up":
+                return goals.Call("holding", (thing,), (thing,), "")
+            case "wipe":
+                return goals.Call("clean", (place,), (), place)
+            case "open":
+                return goals.Call("open", (place,), (), place)
+            case "close":
+                return goals.Not(goals.Call("open", (place,), (), place))
+            case _:
+                call = goals.Call("count", (thing, place), (thing,), place)
+                return goals.Comparison((call, call.number(self._state) + 1), (">=",))
+
     def _do(self, skill: Skill) -> bool:
         """Carry out a skill, mostly at once; whether the robot is to go on."""
         words = phrases()["feedback"]
@@ -156,6 +163,8 @@ class Course:
             self._slip(skill)
         while not self._plain and self._rng.random() < FAILING:
             self._fail(skill, "failed")
+            if skill.verb == "pick up" and self._rng.random() < _OVERLOOKED:
+                self._overlook(skill)
             chance = self._rng.random()
             if chance < 0.08:
                 self._memory.append(Feedback("human", self._rng.choice(words["encouraging"])))
@@ -188,6 +197,47 @@ class Course:
                 else:
                     self._fail(skill, "closed")
                 self.slips.append(len(self._memory) - 1)
+
+    def _shut(self, errand: Errand) -> bool:
+        """Whether a thing is to be put into a drawer that is closed, and nothing is in the hand."""
+        closed = any(drawer.name == DRAWER and drawer.opening <= 0 for drawer in self._state.drawers)
+        return closed and errand.place == DRAWER and errand.thing is not None and self._state.held is None
+
+    def _hasten(self, errand: Errand) -> tuple[Skill, ...] | None:
+        """Take up what goes into a closed drawer, and be in want of a hand to open it; what is then to be done."""
+        about = {one.verb: one for one in self._setting.library if one.object == errand.thing and not one.place}
+        into = next(one for one in self._setting.library if (one.object, one.place) == (errand.thing, DRAWER))
+        state, hasty = self._state, []
+        for verb in ("find", "pick up"):
+            if precondition(state, about[verb]) is None:
+                hasty.append(about[verb])
+                state = effect(state, about[verb])
+        back = about["put down"]
+        if precondition(state, back) is not None:  # it has not come to be in the hand: it lies in the drawer itself
+            return None
+        after = shortest_plan(effect(state, back), self._goal(errand), self._setting.library, 4000)
+        if after is None:
+            return None
+        for skill in hasty:
+            self.slips.append(len(self._memory))
+            self._number += 1
+            self._memory.append(step_done(self._number, skill))
+        self._state = state
+        for _ in range(self._rng.choice((1, 1, 2))):
+            self.slips.append(len(self._memory))
+            self._fail(into, self._rng.choice(("failed", "closed")))
+        return (back, *after.skills)
+
+    def _overlook(self, skill: Skill) -> None:
+        """Go on as if a grasp had worked that has not."""
+        nexts = [
+            one
+            for one in self._setting.library
+            if one.object == skill.object and one.place and precondition(self._state, one) is not None
+        ]
+        for _ in range(self._rng.choice((1, 1, 2)) if nexts else 0):
+            self.slips.append(len(self._memory))
+            self._fail(self._rng.choice(nexts), "failed")
 
     def _slip(self, skill: Skill) -> None:
         """Try what cannot be done: to look for what is at hand, to reach for what is not, to place what is not held."""

@@ -13,11 +13,11 @@ from saycan.planners.lessons.words import Words, capital
 
 _INTENTS = {
     "bring": 20, "discard": 14, "move": 22, "store": 6, "hold": 6, "seek": 4, "lower": 5, "drive": 6, "tour": 2,
-    "clean": 9, "open": 2, "close": 2, "need": 12,
+    "clean": 16, "open": 2, "close": 2, "need": 12,
 }  # fmt: skip
 _CARRIED = {"bring": ("bring", USER), "discard": ("trash", BIN), "move": ("place", None), "store": ("place", DRAWER)}
 _ABSENT = 0.06  # how often a thing is asked for that is nowhere
-_AT_HAND = 0.6  # how often who holds what wipes is asked to wipe
+_AT_HAND = 0.15  # how often who holds what wipes is asked to wipe
 _PREFERRED = 0.15  # how often who needs something says what it best were
 _NUMBERS = ("no", "one", "two", "three")
 

@@ -13,7 +13,7 @@ from saycan.evaluation.saycan_101 import saycan_101
 from saycan.evaluation.shortest import shortest_plan
 from saycan.planners.lessons.lesson import KEPT, NEW, SETS, Lesson, lessons, validation
 from saycan.planners.lessons.request import Requests
-from saycan.planners.lessons.room import rooms, styles
+from saycan.planners.lessons.room import DRAWER, rooms, styles
 from saycan.planners.lessons.setting import draw_setting
 from saycan.planners.lessons.words import Words, phrases
 from saycan.skill import DONE
@@ -22,6 +22,7 @@ from saycan.symbolic import effect, precondition
 from saycan.vocabulary import KITCHEN
 from tests.published import published
 
+SUCCEEDED = Outcome.SUCCEEDED
 SOME = 100  # robots, four lessons each
 
 
@@ -86,6 +87,38 @@ def test_lessons_have_all_that_happens(taught: list[Lesson]) -> None:
     texts = [lesson.instruction for lesson in taught]
     assert len(set(texts)) > 0.9 * len(texts)
     assert sum(text.endswith("?") for text in texts) > 12
+
+
+def test_who_took_up_what_goes_into_a_closed_drawer_learns_to_free_the_hand(taught: list[Lesson]) -> None:
+    freed = 0
+    for lesson in taught + [lesson for seed in range(SOME, 2 * SOME) for lesson in lessons(seed, 4)]:
+        for place in lesson.slips:
+            hasty, *after = [(at, event) for at, event in enumerate(lesson.memory) if at >= place]
+            if not isinstance(hasty[1], Step) or (hasty[1].outcome, hasty[1].skill.verb) != (SUCCEEDED, "pick up"):
+                continue
+            tried, *_ = (event for _, event in after if isinstance(event, Step))
+            assert (tried.skill.object, tried.skill.place) == (hasty[1].skill.object, DRAWER)
+            assert tried.outcome is Outcome.FAILED
+            learned = [
+                event.skill
+                for at, event in after
+                if isinstance(event, Step) and at not in lesson.slips and event.outcome is SUCCEEDED
+            ]
+            assert learned[0].verb in ("put down", "open", "done"), lesson.instruction  # "open": it did not look freed
+            freed += [skill.verb for skill in learned[:2]] == ["put down", "open"]
+    assert freed > 4
+
+
+def test_a_grasp_that_failed_may_be_overlooked_and_is_tried_again(taught: list[Lesson]) -> None:
+    again = 0
+    for lesson in taught:
+        for place, failed in enumerate(lesson.memory[:-2]):
+            overlooked = lesson.memory[place + 1]
+            if isinstance(failed, Step) and failed.skill.verb == "pick up" and failed.outcome is Outcome.FAILED:
+                here = place + 1 in lesson.slips and isinstance(overlooked, Step) and overlooked.skill.place is not None
+                rest = [event.skill for event in lesson.memory[place + 2 :] if isinstance(event, Step)]
+                again += here and failed.skill in rest
+    assert again > 5
 
 
 def test_what_is_kept_for_validation_is_not_taught(taught: list[Lesson]) -> None:
