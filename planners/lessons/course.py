@@ -25,6 +25,7 @@ SLIPPING = 0.04
 """How often something that cannot be done is tried before a step."""
 
 _HASTY = 0.25  # how often a thing is taken up for a drawer that is closed, which then takes a hand to open
+_UNSEEN = 0.6  # how often it is reached for a thing while something else is in the hand
 _OVERLOOKED = 0.3  # how often, after a grasp that failed, it is gone on as if it had not
 _GUESSES = 6  # things of a kind that are looked for, at most
 _AGAIN = 0.15  # how often one that was not found is looked for once more
@@ -72,6 +73,8 @@ class Course:
                 self._guess(here)
             if not self._plain and self._shut(here) and self._rng.random() < _HASTY:
                 plan = self._hasten(here) or plan
+            elif not self._plain and self._full(here) and self._rng.random() < _UNSEEN:
+                plan = self._reach_with_a_full_hand(here) or plan
             for place, skill in enumerate(plan):
                 if skill.verb == "open" and errand.verb != "open":
                     self._reach(here)
@@ -205,27 +208,52 @@ class Course:
 
     def _hasten(self, errand: Errand) -> tuple[Skill, ...] | None:
         """Take up what goes into a closed drawer, and be in want of a hand to open it; what is then to be done."""
-        about = {one.verb: one for one in self._setting.library if one.object == errand.thing and not one.place}
-        into = next(one for one in self._setting.library if (one.object, one.place) == (errand.thing, DRAWER))
-        state, hasty = self._state, []
+        about = self._about(errand)
+        hasty, state = [], self._state
         for verb in ("find", "pick up"):
             if precondition(state, about[verb]) is None:
                 hasty.append(about[verb])
                 state = effect(state, about[verb])
-        back = about["put down"]
-        if precondition(state, back) is not None:  # it has not come to be in the hand: it lies in the drawer itself
+        into = next(one for one in self._setting.library if (one.object, one.place) == (errand.thing, DRAWER))
+        return self._in_vain(errand, hasty, into)
+
+    def _full(self, errand: Errand) -> bool:
+        """Whether something else is in the hand than what is to be taken."""
+        held = self._state.held
+        return held is not None and errand.thing is not None and self._state.by_id(held).name != errand.thing
+
+    def _reach_with_a_full_hand(self, errand: Errand) -> tuple[Skill, ...] | None:
+        """Go to the thing and reach for it with something in the hand; what is then to be done."""
+        about = self._about(errand)
+        if precondition(effect(self._state, about["find"]), about["pick up"]) is None:
+            return None
+        looked = [about["find"]] if precondition(self._state, about["find"]) is None else []
+        return self._in_vain(errand, looked, about["pick up"])
+
+    def _about(self, errand: Errand) -> dict[str, Skill]:
+        """Verb to skill, of those that are about the thing alone."""
+        return {one.verb: one for one in self._setting.library if one.object == errand.thing and not one.place}
+
+    def _in_vain(self, errand: Errand, done: list[Skill], tried: Skill) -> tuple[Skill, ...] | None:
+        """Do some steps and then try what cannot be done with a full hand; what is to be done, the hand freed first."""
+        state = self._state
+        for skill in done:
+            state = effect(state, skill)
+        held = None if state.held is None else state.by_id(state.held).name
+        back = next((one for one in self._setting.library if (one.verb, one.object) == ("put down", held)), None)
+        if back is None or precondition(state, back) is not None:
             return None
         after = shortest_plan(effect(state, back), self._goal(errand), self._setting.library, 4000)
         if after is None:
             return None
-        for skill in hasty:
+        for skill in done:
             self.slips.append(len(self._memory))
             self._number += 1
             self._memory.append(step_done(self._number, skill))
         self._state = state
-        for _ in range(self._rng.choice((1, 1, 2))):
+        for _ in range(self._rng.choice((1, 1, 2, 2, 3))):  # by the third time nothing else can be the reason
             self.slips.append(len(self._memory))
-            self._fail(into, self._rng.choice(("failed", "closed")))
+            self._fail(tried, self._rng.choice(("failed", "closed") if tried.place == DRAWER else ("failed",)))
         return (back, *after.skills)
 
     def _overlook(self, skill: Skill) -> None:

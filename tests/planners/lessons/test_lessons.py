@@ -109,6 +109,18 @@ def test_who_took_up_what_goes_into_a_closed_drawer_learns_to_free_the_hand(taug
     assert freed > 4
 
 
+def test_who_reaches_with_something_in_the_hand_puts_that_down(taught: list[Lesson]) -> None:
+    freed = 0
+    for lesson in taught:
+        held = lesson.setting.state.held
+        steps_ = [(at, event) for at, event in enumerate(lesson.memory) if isinstance(event, Step)]
+        reached = [at for at, event in steps_ if at in lesson.slips and event.skill.verb == "pick up"]
+        if held is not None and reached and reached[0] <= 1:
+            done = [event.skill for at, event in steps_ if at not in lesson.slips and event.outcome is SUCCEEDED]
+            freed += (done[0].verb, done[0].object) == ("put down", lesson.setting.state.by_id(held).name)
+    assert freed > 10
+
+
 def test_a_grasp_that_failed_may_be_overlooked_and_is_tried_again(taught: list[Lesson]) -> None:
     again = 0
     for lesson in taught:
