@@ -22,6 +22,7 @@ from saycan.planners.lessons.words import Words, capital
 from saycan.skill import DONE
 from saycan.step import Memory, Outcome, Step
 
+_TOGETHER, _TAUGHT_TOGETHER = (62, 28, 10), (45, 33, 22)  # how often one, two and three things are asked for at once
 _MOST_STATES = 30_000  # that are looked at for a plan: what takes more is no instruction of everyday life
 
 KEPT = (
@@ -148,7 +149,7 @@ def _lesson(
     if chance < 0.09 and not plain:
         return _unknown(rng, setting, words)
     wanted: list[Request] = []
-    for _ in range(rng.choices((1, 2, 3), (62, 28, 10))[0]):
+    for _ in range(rng.choices((1, 2, 3), _TOGETHER if plain else _TAUGHT_TOGETHER)[0]):
         taken = [
             thing
             for request in wanted
