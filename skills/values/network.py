@@ -151,14 +151,14 @@ class ValueNetwork(nn.Module):
         if queries.dim() == 2:
             queries, phrase = queries.expand(batch, -1, -1), phrase.expand(batch, -1, -1)
         count = queries.shape[1]
-        queries = queries.view(batch, count, len(self._cameras), heads, width).permute(2, 0, 3, 1, 4)
+        queries = (queries * width**-0.5).view(batch, count, len(self._cameras), heads, width).permute(2, 0, 3, 1, 4)
         parts, attention, start = [], [], 0
         for asked, tokens in zip(queries, look.counts, strict=True):
             keys, values = (
                 every[:, start : start + tokens].view(batch, tokens, heads, width).transpose(1, 2)
                 for every in (look.keys, look.values)
             )
-            scores = asked @ keys.transpose(2, 3) * width**-0.5  # (B, heads, S, tokens)
+            scores = asked @ keys.transpose(2, 3)  # (B, heads, S, tokens)
             seen = scores.softmax(dim=-1) @ values
             parts += [seen.transpose(1, 2).flatten(2), scores.amax(dim=-1).transpose(1, 2)]
             attention.append(scores)
