@@ -69,7 +69,10 @@ def _attend(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     blocks, scaling = _blocks.get(), options.get("scaling")
-    if blocks is None or attention_mask is None or scaling is None or options.get("softcap") is not None:
+    plain = attention_mask is not None and scaling is not None and options.get("softcap") is None
+    if plain and blocks is None and query.requires_grad and len(query) == 1 and not options.get("dropout"):
+        return _attend_to_learn(query, key, value, attention_mask, scaling), None
+    if not plain or blocks is None:
         result: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return result
     _, heads, length, _ = query.shape
@@ -85,3 +88,16 @@ def _attend(
         part = weights @ value[0, :, keys]  # (G, size, D)
         out[0, start:stop] = part.view(heads, stop - start, width).transpose(0, 1)
     return out, None
+
+
+def _attend_to_learn(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scaling: float
+) -> torch.Tensor:
+    """(1, Q, H, D) by plain products: gradients come back through them in less than half the time of PyTorch's own."""
+    heads, length, _ = query.shape[1:]
+    groups, width = key.shape[1], value.shape[-1]
+    shared = heads // groups
+    rows = (query * scaling)[0].reshape(groups, shared * length, -1)
+    scores = (rows @ key[0].transpose(1, 2)).view(heads, length, -1)
+    weights = (scores + mask[0]).softmax(dim=-1).view(groups, shared * length, -1)
+    return (weights @ value[0]).view(1, heads, length, width).transpose(1, 2)

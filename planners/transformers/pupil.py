@@ -28,7 +28,7 @@ PROMPT = "adapted"
 TOGETHER = 6
 """Lessons for one robot that go through the model side by side, so that what they share is computed once."""
 
-_ROWS = 192  # hidden states that are multiplied with the whole vocabulary at once
+_TILE = 8192  # tokens of the vocabulary whose logits are in memory at once
 
 
 @dataclass(frozen=True)
@@ -189,31 +189,39 @@ class Adapter(nn.Module):
 class FrozenHead(torch.autograd.Function):
     """Sum of -log p(target | hidden state) over a vocabulary whose logits are never all in memory.
 
-    The head is not trained, so its gradient for the hidden states is known as soon as the logits are, a few rows at a
-    time: (softmax(W h) - one hot) W.
+    The head is not trained, so its gradient for the hidden states is known as soon as the logits are: (the sum over
+    tokens t of p(t) W_t) - W_target. The vocabulary is gone through once, in tiles that stay in the processor's cache,
+    with exp(logit - logit of the target) for p until its sum is known.
     """
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
         """The sum, for (N, D) states, (N,) targets and (V, D) weight."""
-        states = states.to(weight.dtype)
-        total = torch.zeros((), dtype=torch.float32, device=states.device)
-        slopes = torch.empty_like(states)
-        for start in range(0, len(states), _ROWS):
-            some, wanted = states[start : start + _ROWS], targets[start : start + _ROWS]
-            logits = (some @ weight.T).float()  # (R, V)
-            normaliser = logits.logsumexp(dim=-1)
-            total += (normaliser - logits.gather(1, wanted[:, None])[:, 0]).sum()
-            chances = logits.sub_(normaliser[:, None]).exp_()
-            slopes[start : start + _ROWS] = chances.to(weight.dtype) @ weight - weight[wanted]
-        ctx.save_for_backward(slopes)
-        return total
+        states, own = states.to(weight.dtype), weight[targets].float()
+        logits = (states.float() * own).sum(dim=-1).to(weight.dtype).float()  # rounded as those that it is summed with
+        normalisers, means = FrozenHead._gone_through(states, weight, logits)
+        if not bool(normalisers.isfinite().all()):  # a target that is less likely than exp can say
+            highest = torch.stack([(states @ tile.T).amax(dim=-1) for tile in torch.split(weight, _TILE)]).amax(dim=0)
+            normalisers, means = FrozenHead._gone_through(states, weight, highest.float())
+        ctx.save_for_backward(means - own)
+        return (normalisers - logits).sum()
+
+    @staticmethod
+    def _gone_through(states: Tensor, weight: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """(N,) log sum over the vocabulary of exp(logit), and (N, D) the mean of the vocabulary's rows under p."""
+        totals = torch.zeros(len(states), device=states.device)
+        means = torch.zeros(states.shape, device=states.device)
+        for tile in torch.split(weight, _TILE):
+            chances = (states @ tile.T).float().sub_(reference[:, None]).exp_()
+            totals += chances.sum(dim=-1)
+            means += chances.to(weight.dtype) @ tile
+        return reference + totals.log(), means / totals[:, None]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """For the states alone."""
         (slopes,) = ctx.saved_tensors
-        return slopes * gradient.to(slopes.dtype), None, None
+        return slopes * gradient, None, None
 
 
 class Helpers:

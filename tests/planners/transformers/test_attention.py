@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,3 +41,26 @@ def test_blocks_give_what_pytorchs_own_attention_gives(
         assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
     outside, _ = attention._attend(module, query, key, value, mask, scaling=0.3)
     assert outside.numpy() == pytest.approx(expected.numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize("heads", [(4, 1), (4, 2), (3, 3)])
+def test_what_is_learned_through_it_is_what_is_learned_through_pytorchs_own(heads: tuple[int, int]) -> None:
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    torch.manual_seed(0)
+    seen = torch.tril(torch.rand(9, 9) < 0.5) | torch.eye(9, dtype=torch.bool)
+    mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)[None, None]
+    parts = [torch.randn(1, count, 9, 8, requires_grad=True) for count in (heads[0], heads[1], heads[1])]
+    module = torch.nn.Module()
+    module.num_key_value_groups = heads[0] // heads[1]  # type: ignore[assignment]
+    answer, slopes = {}, {}
+    with pytest.MonkeyPatch.context() as patch:
+        ways: dict[str, Callable[..., Any]] = {"own": sdpa_attention_forward, "plain": attention._attend}
+        for name, attend in ways.items():
+            answer[name], _ = attend(module, *parts, mask, scaling=0.3)
+            slopes[name] = torch.autograd.grad((answer[name] ** 3).sum(), parts)
+            patch.setattr("transformers.integrations.sdpa_attention.sdpa_attention_forward", None)  # not called again
+    torch.testing.assert_close(answer["plain"], answer["own"])
+    for plain, own in zip(slopes["plain"], slopes["own"], strict=True):
+        torch.testing.assert_close(plain, own)

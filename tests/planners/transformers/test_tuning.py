@@ -78,9 +78,11 @@ def test_the_loss_is_what_say_asks_for(model: TransformersModel) -> None:
     assert float(loss) == pytest.approx(-said[0], abs=1e-3)
 
 
-def test_the_gradient_of_the_head_is_that_of_all_logits() -> None:
+@pytest.mark.parametrize("scale", [1.0, 100.0], ids=["usual", "a target less likely than exp can say"])
+def test_the_gradient_of_the_head_is_that_of_all_logits(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pupils, "_TILE", 7)
     torch.manual_seed(0)
-    states, weight = torch.randn(400, 8, requires_grad=True), torch.randn(30, 8)
+    states, weight = (scale * torch.randn(400, 8)).requires_grad_(), torch.randn(30, 8)
     targets = torch.randint(30, (400,))
     loss = pupils.FrozenHead.apply(states, targets, weight)
     wanted = torch.nn.functional.cross_entropy(states @ weight.T, targets, reduction="sum")
