@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,11 @@ from saycan.skills.values.network import ValueNetwork
 from saycan.statistics import auc, calibration_error
 
 FEWEST = 50
-"""Rows of failed attempts from which a threshold is fitted, and starts of episodes from which values are calibrated."""
+"""Attempts of either outcome from which thresholds are fitted, and starts from which values are calibrated."""
 
-LAST, ENOUGH = 5, 100
-"""How many of an attempt's rows are its end, and from how many of those a threshold goes by ends alone."""
+FALSE = 0.03
+"""Share of failed attempts that may be taken for successes. What follows a deed that was none is wrong; the other error
+costs a second try."""
 
 SMALLEST, LARGEST = 0.2, 0.97
 """Thresholds. Little of what is asked in training is done, most of what was attempted: so less evidence will do."""
@@ -132,34 +134,60 @@ def calibrate(network: ValueNetwork, batches: ValueBatches, count: int = 4096) -
         "coherent": float(np.quantile(asked.coherent, 0.002)),
     }
     arrays = {"mean": mean.astype(np.float32), "whiten": whiten.astype(np.float32)}
-    thresholds = detection_thresholds(network, batches, calibration["done"])
+    thresholds = detection_thresholds(*attempt_ends(network, batches, calibration["done"]))
     return {"calibration": calibration, "foreign": foreign, "thresholds": thresholds}, arrays
 
 
-def detection_thresholds(
-    network: ValueNetwork, batches: ValueBatches, calibration: tuple[float, float], false: float = 0.02
-) -> dict[str, float]:
-    """Verb to the probability from which a deed counts as done; none where too few attempts failed.
-
-    What is told from a deed are the rows of held-out attempts that failed: the last ones, where those are enough, for
-    what counts is what the robot sees when it has given up or believes that it is done (on its way a sponge hides the
-    last of a spill); else all of them. At most a share `false` of those is taken for a deed. When an agent believes in
-    a deed that was none, everything after it is wrong; the other error costs a second try.
-    """
+def attempt_ends(
+    network: ValueNetwork, batches: ValueBatches, calibration: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.str_]]:
+    """Calibrated logits of what was attempted in the last rows of the policy's attempts, what came of it, the verbs."""
     frames = batches.frames
-    rows = batches.rows[~frames.success[frames.episode[batches.rows]]]
-    rows = rows[~frames.holds(frames.done, rows, batches.own[rows])]
+    rows = batches.rows[batches.of_policy[batches.rows]]
+    rows = rows[frames.end[rows] == rows]
     verbs = np.array([skill.verb for skill in frames.skills])[frames.episode[rows]]
-    ends = rows > frames.end[rows] - LAST
     a, b = calibration
-    done = 1 / (1 + np.exp(-(a * _own_answers(network, batches, rows, "done") + b)))
-    found = {}
-    for verb in sorted({*verbs.tolist()}):
-        mine = verbs == verb
-        told = done[mine & ends] if (mine & ends).sum() >= ENOUGH else done[mine]
-        if len(told) >= FEWEST:
-            found[verb] = round(min(LARGEST, max(SMALLEST, float(np.quantile(told, 1 - false)))), 3)
-    return found
+    return a * _own_answers(network, batches, rows, "done") + b, frames.success[frames.episode[rows]], verbs
+
+
+def detection_thresholds(
+    logits: NDArray[np.float64], success: NDArray[np.bool_], verbs: NDArray[np.str_], false: float = FALSE
+) -> dict[str, float]:
+    """Verb to the probability from which a deed counts as done, by how attempts ended; none for too few that failed.
+
+    Some deeds are told easily, others not: a share of false successes is best spent where it buys most. With success
+    and failure as frequent in each verb, the log odds of a success are
+
+        z = s * logit + c[verb],        s, c by logistic regression, c drawn towards their mean where attempts are few,
+
+    and among all ways to take the same number of failed attempts for successes one threshold of z finds most of those
+    that succeeded (Neyman and Pearson 1933). It is where a share `false` of all failed attempts lies above.
+    """
+    if (~success).sum() < FEWEST or success.sum() < FEWEST:
+        return {}
+    names, which = np.unique(verbs, return_inverse=True)
+    counts = np.array([[((which == v) & (success == y)).sum() for y in (False, True)] for v in range(len(names))])
+    shares = counts.sum(axis=1, keepdims=True) / np.maximum(1, 2 * counts)
+    weight = torch.from_numpy(shares[which, success.astype(int)])
+    x, y, verb = torch.from_numpy(logits), torch.from_numpy(success.astype(np.float64)), torch.from_numpy(which)
+    parameters = torch.zeros(1 + len(names), dtype=torch.float64)
+    parameters[0] = 1.0
+    parameters.requires_grad_(True)
+
+    def loss() -> Tensor:
+        odds = parameters[0] * x + parameters[1:][verb]
+        off = parameters[1:] - parameters[1:].mean()
+        each = torch.nn.functional.binary_cross_entropy_with_logits(odds, y, weight=weight, reduction="sum")
+        return each + 0.5 * off.square().sum()
+
+    _minimise(loss, parameters)
+    s, *c = parameters.detach().tolist()
+    odds = s * logits + np.array(c)[which]
+    least = float(np.quantile(odds[~success], 1 - false))
+    levels = 1 / (1 + np.exp(-(least - np.array(c)) / max(s, 1e-3)))
+    return {
+        name: round(min(LARGEST, max(SMALLEST, float(level))), 3) for name, level in zip(names, levels, strict=True)
+    }
 
 
 def platt(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
@@ -168,14 +196,20 @@ def platt(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float,
         return 1.0, 0.0
     x, y = torch.from_numpy(logits), torch.from_numpy(truth.astype(np.float64))
     parameters = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    _minimise(
+        lambda: torch.nn.functional.binary_cross_entropy_with_logits(parameters[0] * x + parameters[1], y), parameters
+    )
+    a, b = parameters.detach().tolist()
+    return float(a), float(b)
+
+
+def _minimise(loss: Callable[[], Tensor], parameters: Tensor) -> None:
     optimiser = torch.optim.LBFGS([parameters], max_iter=100, line_search_fn="strong_wolfe")
 
-    def loss() -> Tensor:
+    def closure() -> Tensor:
         optimiser.zero_grad()
-        value = torch.nn.functional.binary_cross_entropy_with_logits(parameters[0] * x + parameters[1], y)
+        value = loss()
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimiser.step(loss)  # type: ignore[no-untyped-call]
-    a, b = parameters.detach().tolist()
-    return float(a), float(b)
+    optimiser.step(closure)  # type: ignore[no-untyped-call]

@@ -20,7 +20,7 @@ from saycan.skills.training.pictures import follow, varied
 STARTS = 0.25
 """Share of a policy's rows that are the first of their episodes: when a skill is to begin, values are asked for."""
 
-ENDS = 0.15
+ENDS = 0.25
 """Share of all rows that are the last of their episodes: when a skill has ended, it is asked whether it is done."""
 
 PHRASES = 24
@@ -169,16 +169,19 @@ class ValueBatches:
         def there(array: NDArray[Any]) -> Tensor:
             return torch.from_numpy(array).to(self._device)
 
-        def truth(mask: NDArray[np.uint8]) -> Tensor:
-            return there(frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)).float()
+        def truth(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
+            return frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)
 
+        # In an attempt's last picture things still fall or topple: what came of it is what counts.
+        own = (phrases == self.own[rows][:, None]) & (rows == frames.end[rows])[:, None]
+        done = np.where(own, frames.success[frames.episode[rows]][:, None], truth(frames.done))
         return Questions(
             images=images,
             body=there(self._body[rows]),
             text=self._texts[there(said)],
             place=there(place),
-            possible=truth(frames.possible),
-            done=truth(frames.done),
+            possible=there(truth(frames.possible)).float(),
+            done=there(done).float(),
             visible=there(visible).float(),
             where=there(where),
         )

@@ -36,7 +36,10 @@ alone() { # folder, number of scenes, number of the first, more
 	shift 3
 	saycan collect "$out/$folder" --scenes "$scenes" --first "$first" --policy "$policy" --alone --noise 0 --every 4 "$@"
 }
-alone alone 200 800000 --in-a-row 2
-alone alone-hard 480 810000 --in-a-row 2 --variation hard
-alone alone-wipe 160 870000 --variation wide --verbs wipe
-saycan train value "$@" "$out/alone" "$out/alone-hard" "$out/alone-wipe" --out "$out/values" --policy "$policy" --steps 2600
+alone alone 64 800000 --in-a-row 2
+alone alone-wipe 96 870000 --in-a-row 1 --verbs wipe
+alone alone-hard 960 810000 --in-a-row 2 --variation hard --verbs "$rest"
+alone alone-hard-first 352 840000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
+alone alone-hard-wipe 64 830000 --in-a-row 1 --variation hard --verbs wipe
+set -- "$@" "$out/alone" "$out/alone-wipe" "$out/alone-hard" "$out/alone-hard-first" "$out/alone-hard-wipe"
+saycan train value "$@" --out "$out/values" --policy "$policy" --steps 3300
