@@ -18,9 +18,8 @@ from saycan.statistics import auc, calibration_error
 FEWEST = 50
 """Attempts of either outcome from which thresholds are fitted, and starts from which values are calibrated."""
 
-FALSE = 0.03
-"""Share of failed attempts that may be taken for successes. What follows a deed that was none is wrong; the other error
-costs a second try."""
+COST = 2.0
+"""Second tries that are as bad as one false success: what follows a deed that was none is wrong."""
 
 SMALLEST, LARGEST = 0.2, 0.97
 """Thresholds. Little of what is asked in training is done, most of what was attempted: so less evidence will do."""
@@ -151,17 +150,16 @@ def attempt_ends(
 
 
 def detection_thresholds(
-    logits: NDArray[np.float64], success: NDArray[np.bool_], verbs: NDArray[np.str_], false: float = FALSE
+    logits: NDArray[np.float64], success: NDArray[np.bool_], verbs: NDArray[np.str_], cost: float = COST
 ) -> dict[str, float]:
-    """Verb to the probability from which a deed counts as done, by how attempts ended; none for too few that failed.
+    """Verb to the probability from which a deed counts as done, by how attempts ended; none for too few of them.
 
-    Some deeds are told easily, others not: a share of false successes is best spent where it buys most. With success
-    and failure as frequent in each verb, the log odds of a success are
+    With success and failure as frequent in each verb, the odds of a success at an attempt's end are
 
-        z = s * logit + c[verb],        s, c by logistic regression, c drawn towards their mean where attempts are few,
+        odds = exp(s logit + c[verb]),      s, c by logistic regression, c drawn towards their mean where ends are few,
 
-    and among all ways to take the same number of failed attempts for successes one threshold of z finds most of those
-    that succeeded (Neyman and Pearson 1933). It is where a share `false` of all failed attempts lies above.
+    and a deed counts where they exceed `cost`: then (share of deeds not believed) + cost (share of failures believed)
+    is smallest. A quantile of the failures' logits, which this replaces, hung on one or two of them.
     """
     if (~success).sum() < FEWEST or success.sum() < FEWEST:
         return {}
@@ -182,11 +180,10 @@ def detection_thresholds(
 
     _minimise(loss, parameters)
     s, *c = parameters.detach().tolist()
-    odds = s * logits + np.array(c)[which]
-    least = float(np.quantile(odds[~success], 1 - false))
-    levels = 1 / (1 + np.exp(-(least - np.array(c)) / max(s, 1e-3)))
+    levels = 1 / (1 + np.exp(-(np.log(cost) - np.array(c)) / max(s, 1e-3)))
     return {
-        name: round(min(LARGEST, max(SMALLEST, float(level))), 3) for name, level in zip(names, levels, strict=True)
+        str(name): round(min(LARGEST, max(SMALLEST, float(level))), 3)
+        for name, level in zip(names, levels, strict=True)
     }
 
 
