@@ -35,7 +35,6 @@ class Questions:
         images: Camera name to (B, 3, H, W) uint8.
         body: (B, BODY). text: (B, S, E). place: (B, S, PLACE).
         possible, done: (B, S) float32, the truth. visible: (B, S) float32, whether a deed could be seen from here.
-        ended: (B,) float32, whether the row is the last of its attempt.
         where: (B, S, C, 3).
     """
 
@@ -46,7 +45,6 @@ class Questions:
     possible: Tensor
     done: Tensor
     visible: Tensor
-    ended: Tensor
     where: Tensor
 
 
@@ -175,8 +173,7 @@ class ValueBatches:
             return frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)
 
         # In an attempt's last picture things still fall or topple: what came of it is what counts.
-        ended = rows == frames.end[rows]
-        own = (phrases == self.own[rows][:, None]) & ended[:, None]
+        own = (phrases == self.own[rows][:, None]) & (rows == frames.end[rows])[:, None]
         done = np.where(own, frames.success[frames.episode[rows]][:, None], truth(frames.done))
         return Questions(
             images=images,
@@ -186,6 +183,5 @@ class ValueBatches:
             possible=there(truth(frames.possible)).float(),
             done=there(done).float(),
             visible=there(visible).float(),
-            ended=there(ended).float(),
             where=there(where),
         )

@@ -28,9 +28,8 @@ from saycan.skills.values.network import ValueNetwork, binary_loss, pointing_los
 
 Method = Literal["td", "mc"]
 
-POINTING, COHERENT, IMPOSSIBLE, ENDED = 0.1, 0.2, 0.25, 0.5
-"""Weights of the auxiliary losses, of the zeros of what is impossible beside the outcomes of what was tried, and of the
-outcomes where attempts end, which is what a detector is asked about."""
+POINTING, COHERENT, IMPOSSIBLE = 0.1, 0.2, 0.25
+"""Weights of the auxiliary losses, and of the zeros of what is impossible beside the outcomes of what was tried."""
 
 
 class ValueLearner:
@@ -75,7 +74,6 @@ class ValueLearner:
             "never": IMPOSSIBLE * binary_loss(answers.value, torch.zeros_like(ones), impossible),
             "possible": binary_loss(answers.possible, asked.possible, ones),
             "done": binary_loss(answers.done, asked.done, asked.visible),
-            "ended": ENDED * binary_loss(answers.done[:, 0], asked.done[:, 0], asked.ended),
             "pointing": POINTING * pointing_loss(answers.attention, asked.where),
             "coherent": COHERENT * (torch.nn.functional.softplus(-look.coherent).mean() + mixed),
         }

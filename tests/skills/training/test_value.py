@@ -159,7 +159,7 @@ def test_the_moving_average_follows_slowly() -> None:
     losses = learner.losses(net, RNG(0), 8)
     for old, kept in zip(before, learner.target.parameters(), strict=True):
         assert torch.allclose(kept, old + 0.1, atol=1e-5)
-    assert {*losses} == {"value", "never", "possible", "done", "ended", "pointing", "coherent"}
+    assert {*losses} == {"value", "never", "possible", "done", "pointing", "coherent"}
     sum(losses.values()).backward()  # type: ignore[union-attr]
     assert all(weight.grad is None for weight in learner.target.parameters())
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in net.parameters())
@@ -303,7 +303,6 @@ def test_what_came_of_an_attempt_is_what_its_last_picture_is_said_to_show() -> N
     episodes = [replace(episode, done=np.zeros_like(episode.done) + (episode.seed == 1)) for episode in episodes]
     two = batches(flatten(episodes))
     asked = two.questions(np.arange(6), np.tile([OWN, OTHERS[0]], (6, 1)), RNG(0))
-    assert asked.ended.tolist() == [0, 0, 1, 0, 0, 1]
     assert asked.done[:, 0].tolist() == [0, 0, 1, 1, 1, 0] and asked.done[:, 1].tolist() == [0, 0, 0, 1, 1, 1]
 
 
