@@ -69,12 +69,14 @@ def _attend(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     blocks, scaling = _blocks.get(), options.get("scaling")
-    plain = attention_mask is not None and scaling is not None and options.get("softcap") is None
-    if plain and blocks is None and query.requires_grad and len(query) == 1 and not options.get("dropout"):
-        return _attend_to_learn(query, key, value, attention_mask, scaling), None
-    if not plain or blocks is None:
+    learns = query.requires_grad and len(query) == 1 and not options.get("dropout")
+    foreign = attention_mask is None or scaling is None or options.get("softcap") is not None
+    if foreign or (blocks is None and not learns):
         result: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return result
+    assert attention_mask is not None and scaling is not None
+    if blocks is None:
+        return _attend_to_learn(query, key, value, attention_mask, scaling), None
     _, heads, length, _ = query.shape
     groups, width = key.shape[1], value.shape[-1]
     shared = heads // groups
