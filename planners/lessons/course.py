@@ -219,8 +219,10 @@ class Course:
 
     def _full(self, errand: Errand) -> bool:
         """Whether something else is in the hand than what is to be taken."""
-        held, thing = self._state.held, errand.thing
-        return held is not None and thing is not None and errand.verb != "find" and self._state.by_id(held).name != thing
+        held = self._state.held
+        if held is None or errand.thing is None or errand.verb == "find":
+            return False
+        return self._state.by_id(held).name != errand.thing
 
     def _reach_with_a_full_hand(self, errand: Errand) -> tuple[Skill, ...] | None:
         """Go to the thing and reach for it with something in the hand; what is then to be done."""
