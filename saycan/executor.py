@@ -16,6 +16,9 @@ from saycan.skill import Skill
 from saycan.step import Outcome, Step, Tick
 from saycan.success import SuccessDetector
 
+SETTLE = 0.5
+"""Seconds between a policy's end and the detector's look: what was let go of may still be falling or rolling."""
+
 
 def execute(
     robot: Gate,
@@ -29,8 +32,9 @@ def execute(
 ) -> Generator[Tick, None, tuple[Step, RobotError | None]]:
     """Carry out one skill, yielding a Tick for every control period.
 
-    It ends when the policy terminates, at the skill's time limit (by the robot's clock), when `should_stop` says so
-    (asked before every period), on Ctrl-C, or when something fails. The robot is held however it ends.
+    It ends when the policy terminates and things have come to rest (`SETTLE`), at the skill's time limit (by the
+    robot's clock), when `should_stop` says so (asked before every period), on Ctrl-C, or when something fails. The
+    robot is held however it ends.
 
     Args:
         robot: The gated robot.
@@ -50,21 +54,25 @@ def execute(
         before = observation = robot.observe()
         limit = max(1, math.ceil(skill.seconds * robot.spec.rate - 1e-9))
         _reset(policy, skill)
+        still: list[Action] | None = None  # what is left to be waited for, once the policy has ended
         while True:
             if should_stop():
                 outcome, message = Outcome.STOPPED, "stopped"
                 break
+            if still == []:
+                outcome, message = _judge(skill, before, observation, detector)
+                break
             # The second clause is for hardware that does not keep its rate.
-            if ticks >= limit or observation.time - before.time > skill.seconds + 1.0 / robot.spec.rate:
+            late = ticks >= limit or observation.time - before.time > skill.seconds + 1.0 / robot.spec.rate
+            if still is None and late:
                 outcome, message = Outcome.TIMED_OUT, _time_out(skill, before, robot, detector)
                 break
-            action = _act(policy, observation, skill)
+            action = still.pop() if still else _act(policy, observation, skill)
             sent = robot.apply(action)
             ticks += 1
             yield Tick(skill, ticks, limit, observation, sent)
             if action.terminate:
-                outcome, message = _judge(skill, before, robot.observe(), detector)
-                break
+                still = standing(action, robot.spec.rate)
             observation = robot.observe()
     except (PolicyError, UnsafeActionError) as error:
         outcome, message = Outcome.FAILED, str(error)
@@ -75,6 +83,11 @@ def execute(
     finally:
         robot.hold()
     return Step(index, skill, outcome, message, ticks, perf_counter() - began, decision), fault
+
+
+def standing(last: Action, rate: float) -> list[Action]:
+    """What is sent after a policy's last action, at `rate` Hz, until things have come to rest: the fingers stay."""
+    return [Action(gripper=last.gripper)] * round(SETTLE * rate)
 
 
 def _reset(policy: Policy, skill: Skill) -> None:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -93,7 +94,7 @@ class Pupil:
         self.samples = Samples(tokens, Prompt.load(PROMPT))
         self._coarse: Callable[[], AbstractContextManager[Any]] = nullcontext
         if model.dtype == torch.bfloat16:
-            self._coarse = lambda: torch.autocast(self.device, torch.bfloat16)
+            self._coarse = partial(_coarse, adapted, self.device)
 
     def loss(self, sample: Sample) -> Tensor:
         """Sum of -log p over a sample's targets."""
@@ -268,6 +269,15 @@ class Helpers:
             process.join(timeout=10.0)
             if process.is_alive():
                 process.kill()
+
+
+@contextmanager
+def _coarse(model: Any, device: str) -> Iterator[None]:
+    """bfloat16 throughout: peft would turn what enters every matrix of the adapter into float32, and autocast back."""
+    from peft.helpers import disable_input_dtype_casting
+
+    with disable_input_dtype_casting(model), torch.autocast(device, torch.bfloat16):
+        yield
 
 
 def _serve(pipe: Connection, course: Course, threads: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.action import Action
+from saycan.executor import standing
 from saycan.gate import Gate
 from saycan.observation import Observation
 from saycan.place import Place
@@ -141,7 +142,8 @@ def roll_out(
         seed, scene: Noted in the episode.
 
     Returns:
-        The episode; it ends when whoever acts terminates, or at the skill's time limit.
+        The episode; it ends when whoever acts terminates, or at the skill's time limit. In the first case a last row
+        shows what a success detector is shown (`saycan.executor`): things have come to rest.
     """
     recording = Recording(skill, skills)
     world = cast(PrivilegedWorld, robot.driver)
@@ -172,8 +174,16 @@ def roll_out(
         if executed.terminate:
             terminated = True
             break
+    rest = standing(executed, robot.spec.rate) if terminated else []
+    for waiting in rest:
+        robot.apply(waiting)
     if hasattr(world, "looking"):
         world.looking = True
+    if terminated:
+        observation, state = robot.observe(), world.privileged_state()
+        target = PrivilegedExperts.target(state, skill)
+        label, nothing = act(state, observation, target), Action(gripper=executed.gripper, terminate=True)
+        recording.add(period + 1 + len(rest), observation, state, label, target.goal, nothing)
     robot.hold()
     success = shortfall(world.privileged_state(), skill, before) is None
     return recording.episode(seed, name, scene, success, terminated, dict(robot.spec.places))

@@ -37,6 +37,9 @@ from saycan.trace import read_trace
 
 SCRIPT = ["wave", "bow"]
 
+TICKS = 8
+"""Of a skill of `brief`: three of its own, and five until it is judged."""
+
 
 class Bare:
     """The fake robot without its privileged side, as hardware is."""
@@ -53,7 +56,7 @@ class Bare:
 
 
 def brief(observation, skill) -> Action:
-    return Action(terminate=round(observation.time * 10) % 3 == 2)
+    return Action(terminate=round(observation.time * 10) % TICKS == 2)
 
 
 def make(script=SCRIPT, robot=None, **options) -> Agent:
@@ -111,7 +114,7 @@ def test_events_come_in_the_order_that_is_promised() -> None:
     agent = make()
     events, result = drain(agent.stream("greet"))
     kinds = [type(event).__name__ for event in events]
-    assert kinds == ["Decision", "Tick", "Tick", "Tick", "Step"] * 2 + ["Decision", "Result"]
+    assert kinds == ["Decision", *["Tick"] * TICKS, "Step"] * 2 + ["Decision", "Result"]
     assert events[-1] is result and isinstance(result, Result)
     assert result.steps == tuple(event for event in events if isinstance(event, Step))
     assert [step.index for step in result.steps] == [1, 2]
@@ -128,7 +131,7 @@ def test_every_decision_has_a_fresh_observation_and_fresh_values() -> None:
         return 0.9
 
     make(values=value).run("greet")
-    assert sorted(set(seen)) == pytest.approx([0.0, 0.3, 0.6])
+    assert sorted(set(seen)) == pytest.approx([0.0, 0.1 * TICKS, 0.2 * TICKS])
 
 
 def test_an_agent_runs_again_and_again() -> None:
@@ -321,14 +324,14 @@ def test_a_policy_that_returns_nan_fails_its_steps_and_the_loop_goes_on() -> Non
 
 
 def test_a_robot_that_fails_in_mid_run_ends_it_and_the_trace_is_whole(tmp_path) -> None:
-    robot = Bare(fail_after=4)
+    robot = Bare(fail_after=TICKS + 1)
     result = make(robot=robot, record=tmp_path).run("greet")
-    assert result.end is EndState.FAILED and "fails after 4 actions" in result.message
+    assert result.end is EndState.FAILED and f"fails after {TICKS + 1} actions" in result.message
     assert [step.outcome for step in result.steps] == [Outcome.SUCCEEDED, Outcome.FAILED]
     assert robot.holds
     trace = read_trace(f"{result.folder}/trace.jsonl")
     assert trace.whole and trace.result.end is EndState.FAILED and trace.result.plan == result.plan
-    assert sum(isinstance(event, Tick) for event in trace.events) == 4
+    assert sum(isinstance(event, Tick) for event in trace.events) == TICKS + 1
 
 
 def test_a_robot_that_fails_before_the_first_decision() -> None:
@@ -385,7 +388,7 @@ def test_plan_decides_and_moves_nothing() -> None:
 def test_perform_does_one_skill_without_a_decision() -> None:
     agent = make(llm=ScriptedLanguageModel(error=OSError("not to be asked")))
     events, step = drain(agent.perform("bow"))
-    assert [type(event) for event in events] == [Tick] * 3 + [Step]
+    assert [type(event) for event in events] == [Tick] * TICKS + [Step]
     assert events[-1] is step and step.skill.phrase == "bow" and step.decision is None
     assert drain(agent.perform(agent.library.find("nod")))[1].outcome is Outcome.SUCCEEDED
     with pytest.raises(UnknownNameError, match="Did you mean 'wave'"):

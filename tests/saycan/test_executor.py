@@ -21,7 +21,7 @@ WAVE = Skill("wave", "wave", seconds=1.0)
 
 
 def up(observation, skill) -> Action:
-    """Ends in its third period."""
+    """Ends in its third period, after which it is waited for five more."""
     return Action([0, 0, 0.01, 0, 0, 0], terminate=observation.time >= 0.2 - 1e-9)
 
 
@@ -55,11 +55,34 @@ class Detector:
 def test_a_skill_that_ends_by_itself() -> None:
     detector = Detector(Detection(True, message="seen"))
     done = run(detector=detector)
-    assert (done.step.outcome, done.step.message, done.step.ticks, done.fault) == (Outcome.SUCCEEDED, "seen", 3, None)
-    assert [tick.index for tick in done.ticks] == [1, 2, 3] and {tick.limit for tick in done.ticks} == {10}
-    assert [tick.observation.time for tick in done.ticks] == pytest.approx([0.0, 0.1, 0.2])
-    assert [tick.action.terminate for tick in done.ticks] == [False, False, True]
-    assert detector.times == pytest.approx((0.0, 0.3))  # before the first action, after the last
+    assert (done.step.outcome, done.step.message, done.step.ticks, done.fault) == (Outcome.SUCCEEDED, "seen", 8, None)
+    assert [tick.index for tick in done.ticks] == [1, 2, 3, 4, 5, 6, 7, 8] and {tick.limit for tick in done.ticks} == {10}
+    assert [tick.observation.time for tick in done.ticks] == pytest.approx([0.1 * index for index in range(8)])
+    assert [tick.index for tick in done.ticks if tick.action.terminate] == [3]
+    assert detector.times == pytest.approx((0.0, 0.8))  # before the first action, after the last
+
+
+def test_before_it_is_judged_the_robot_stands_still_for_half_a_second_and_keeps_its_fingers() -> None:
+    class Falling(Detector):
+        def detect(self, skill, before, after):
+            return Detection(after.time - before.time >= 0.5)  # what was let go of has arrived
+
+    done = run(lambda seen, skill: Action(gripper=0.3, terminate=True), detector=Falling(None))
+    assert done.step.outcome is Outcome.SUCCEEDED
+    assert [(tick.action.gripper, tick.action.ee_delta.any(), tick.action.base_delta.any()) for tick in done.ticks[1:]] == [
+        (pytest.approx(0.3), False, False)
+    ] * 5
+
+
+def test_what_ends_at_the_last_moment_is_judged_all_the_same() -> None:
+    done = run(lambda seen, skill: Action(terminate=seen.time >= 0.9 - 1e-9), detector=Detector(Detection(True)))
+    assert (done.step.outcome, done.step.ticks) == (Outcome.SUCCEEDED, 15)
+
+
+def test_stop_is_heard_while_things_come_to_rest() -> None:
+    driver = FakeRobot()
+    done = run(lambda seen, skill: Action(terminate=True), driver, should_stop=lambda: len(driver.actions) >= 3)
+    assert (done.step.outcome, done.step.ticks) == (Outcome.STOPPED, 3)
 
 
 def test_ticks_hold_what_was_really_sent() -> None:

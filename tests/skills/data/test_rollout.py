@@ -44,15 +44,16 @@ def test_an_episode_says_how_it_went(found: tuple[Episode, FakeRobot]) -> None:
     assert set(episode.objects) == {thing.name for thing in robot.privileged_state().objects}
 
 
-def test_every_third_row_is_kept_and_the_last(found: tuple[Episode, FakeRobot]) -> None:
+def test_every_third_row_is_kept_and_the_last_and_what_is_seen_when_it_is_judged(found: tuple[Episode, FakeRobot]) -> None:
     episode, robot = found
     periods = np.round(episode.observations["time"][:, 0] * robot.spec.rate).astype(int)
-    last = len(robot.actions) - 1
-    assert robot.actions[-1].terminate
-    assert periods.tolist() == [*range(0, last, 3), last]
+    (last,) = (index for index, action in enumerate(robot.actions) if action.terminate)
+    assert periods.tolist() == [*range(0, last, 3), last, last + 6] == [*episode.period]
+    assert len(robot.actions) == last + 6 and not episode.executed[-1, :6].any()
     assert len(episode) == len(periods) == len(episode.observations["head_image"])
     assert episode.observations["head_image"][:, 0, 0, 0].tolist() == periods.tolist()  # grey as the clock
-    np.testing.assert_allclose(episode.executed, [robot.actions[period].to_vector() for period in periods], atol=1e-6)
+    sent = [robot.actions[period].to_vector() for period in periods[:-1]]
+    np.testing.assert_allclose(episode.executed[:-1], sent, atol=1e-6)
 
 
 def test_no_row_is_left_out_where_the_fingers_decide() -> None:
@@ -103,7 +104,7 @@ class Still:
 def test_a_policy_acts_and_the_experts_action_is_the_label() -> None:
     robot, policy = FakeRobot(image_size=16), Still(ends_after=5)
     episode = attempt(GO, robot=robot, policy=policy, name="still")
-    assert (policy.resets, policy.acts, len(episode), episode.source) == (1, 5, 5, "still")
+    assert (policy.resets, policy.acts, len(episode), episode.source) == (1, 5, 6, "still")
     assert episode.terminated and not episode.success  # its word that it is done ends it, whether it is or not
     assert not episode.executed[:, 7:10].any()
     assert (np.linalg.norm(episode.actions[:, 7:10], axis=1) > 0.01).all()
