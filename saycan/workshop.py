@@ -212,7 +212,7 @@ train.command("success", help="The same as `saycan train value`: one network ans
 def train_planner(
     out: Out,
     llm: Annotated[str, typer.Option(help='What learns: "gemma" or "transformers:PATH".')] = "gemma",
-    steps: Steps = 1000,
+    steps: Steps = 800,
     batch: Annotated[int, typer.Option(help="Lessons in a batch.", min=1)] = 24,
     rate: Rate = 5e-4,
     rank: Annotated[int, typer.Option(help="Of the adapter's matrices.", min=1)] = 16,

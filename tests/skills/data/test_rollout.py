@@ -44,7 +44,7 @@ def test_an_episode_says_how_it_went(found: tuple[Episode, FakeRobot]) -> None:
     assert set(episode.objects) == {thing.name for thing in robot.privileged_state().objects}
 
 
-def test_every_third_row_is_kept_and_the_last_and_what_is_seen_when_it_is_judged(found: tuple[Episode, FakeRobot]) -> None:
+def test_every_third_row_is_kept_and_the_last_and_what_is_judged(found: tuple[Episode, FakeRobot]) -> None:
     episode, robot = found
     periods = np.round(episode.observations["time"][:, 0] * robot.spec.rate).astype(int)
     (last,) = (index for index, action in enumerate(robot.actions) if action.terminate)
