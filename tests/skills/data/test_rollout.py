@@ -10,6 +10,7 @@ from saycan.action import Action
 from saycan.compose import sample_scene
 from saycan.gate import Gate
 from saycan.observation import Observation
+from saycan.privileged import PrivilegedState
 from saycan.robots.fake import FakeRobot
 from saycan.robots.kitchen import Kitchen
 from saycan.skill import Skill
@@ -108,6 +109,19 @@ def test_a_policy_acts_and_the_experts_action_is_the_label() -> None:
     assert episode.terminated and not episode.success  # its word that it is done ends it, whether it is or not
     assert not episode.executed[:, 7:10].any()
     assert (np.linalg.norm(episode.actions[:, 7:10], axis=1) > 0.01).all()
+
+
+def test_an_attempt_has_succeeded_if_it_has_once_things_are_at_rest() -> None:
+    there = FakeRobot(image_size=16)
+    attempt(GO, robot=there)
+
+    class Late(FakeRobot):
+        def privileged_state(self) -> PrivilegedState:
+            return there.privileged_state() if len(self.actions) > 3 else super().privileged_state()
+
+    episode = attempt(GO, robot=Late(image_size=16), policy=Still(ends_after=1))
+    own = SKILLS.index(GO)
+    assert episode.done[:, own].tolist() == [0, 1] and episode.success
 
 
 def test_the_time_limit_ends_an_attempt() -> None:
