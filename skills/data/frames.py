@@ -21,6 +21,12 @@ from saycan.skills.features import state_features
 
 Float = NDArray[np.float32]
 
+STIR = 0.005
+"""m between two rows from which a thing that nobody holds moves."""
+
+RESTED = 5
+"""Control periods in which things come to rest (`saycan.executor.SETTLE` at 10 Hz): a row after so many is of rest."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frames:
@@ -38,6 +44,8 @@ class Frames:
         where: (N, C, K, 3) float16, where each of the K named things appears to each camera; not seen where there is
             none of it. Of several the one nearest to the hand.
         things: Names of the K things.
+        moving: (N, K) bool, whether something of that name falls, rolls or topples: nobody holds it, and it is
+            elsewhere in the row after (`STIR`). What has been done with it is open until it rests.
         possible, done: (N, ceil(S / 8)) uint8, packed bits for the S phrases.
         base: (N, 3) float32, base pose.
         skills: (E,) the skill of each episode.
@@ -58,6 +66,7 @@ class Frames:
     period: NDArray[np.int64]
     where: NDArray[np.float16]
     things: tuple[str, ...]
+    moving: NDArray[np.bool_]
     possible: NDArray[np.uint8]
     done: NDArray[np.uint8]
     base: Float
@@ -172,6 +181,7 @@ def flatten(episodes: list[Episode]) -> Frames:
         period=np.concatenate([e.period for e in episodes]),
         where=np.concatenate([_where(e, things, len(cameras)) for e in episodes]),
         things=things,
+        moving=np.concatenate([_moving(e, things) for e in episodes]),
         possible=np.packbits(np.concatenate([_truths(e, phrases)[0] for e in episodes]), axis=1),
         done=np.packbits(np.concatenate([_truths(e, phrases)[1] for e in episodes]), axis=1),
         base=_stack(np.asarray(e.observations["base_pose"], np.float32) for e in episodes),
@@ -196,6 +206,22 @@ def _truths(episode: Episode, phrases: tuple[str, ...]) -> tuple[NDArray[np.bool
     own = np.array([phrase == episode.skill.phrase for phrase in phrases])
     last = np.arange(len(episode))[:, None] == len(episode) - 1
     return np.broadcast_to(own, (len(episode), len(own))), own & last & episode.success
+
+
+def _moving(episode: Episode, things: tuple[str, ...]) -> NDArray[np.bool_]:
+    """(T, K) what of each name moves by itself; of the last row it is told by the row before, if that is near."""
+    found = np.zeros((len(episode), len(things)), bool)
+    if not episode.objects or len(episode) < 2:
+        return found
+    objects = episode.labels["objects"]  # (T, O, 4)
+    held = objects[:, :, 3] > 0.5
+    moved = np.linalg.norm(np.diff(objects[:, :, :3], axis=0), axis=2) > STIR  # (T - 1, O)
+    stirs = np.zeros_like(held)
+    stirs[:-1] = moved & ~held[1:]  # what is held in the next row was only reached for
+    stirs[-1] = moved[-1] & (episode.period[-1] - episode.period[-2] < RESTED)
+    for index, name in enumerate(episode.objects):
+        found[:, things.index(name)] |= stirs[:, index] & ~held[:, index]
+    return found
 
 
 def _point(episode: Episode, camera: str) -> Float:

@@ -34,7 +34,9 @@ class Questions:
     Attributes:
         images: Camera name to (B, 3, H, W) uint8.
         body: (B, BODY). text: (B, S, E). place: (B, S, PLACE).
-        possible, done: (B, S) float32, the truth. visible: (B, S) float32, whether a deed could be seen from here.
+        possible, done: (B, S) float32, the truth. visible: (B, S) float32, whether a deed could be seen from here: the
+            robot stands where it is done, and what it is done with does not move. A skill is judged at rest
+            (`saycan.executor.SETTLE`); what still falls looks much as what has just fallen.
         where: (B, S, C, 3).
     """
 
@@ -153,8 +155,9 @@ class ValueBatches:
         about = self._about[phrases]  # (B, S)
         place = self._place[rows[:, None], about]  # -1 is the nearest
         here = self._here[rows][:, None]
-        visible = np.where(about >= 0, about == here, here >= 0)
         things = self._things[phrases]
+        moving = (things >= 0) & frames.moving[rows[:, None], np.maximum(things, 0)]
+        visible = np.where(about >= 0, about == here, here >= 0) & ~moving
         where = np.where(things[..., None, None] >= 0,
                          frames.where[rows[:, None], :, np.maximum(things, 0)], 0).astype(np.float32)  # fmt: skip
         images = {}
@@ -172,7 +175,7 @@ class ValueBatches:
         def truth(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
             return frames.holds(mask, flat, phrases.ravel()).reshape(phrases.shape)
 
-        # In an attempt's last picture things still fall or topple: what came of it is what counts.
+        # What came of an attempt is asked of the very thing that was held when it began: `saycan.symbolic.shortfall`.
         own = (phrases == self.own[rows][:, None]) & (rows == frames.end[rows])[:, None]
         done = np.where(own, frames.success[frames.episode[rows]][:, None], truth(frames.done))
         return Questions(

@@ -9,7 +9,7 @@ import pytest
 from saycan.errors import BadInputError
 from saycan.privileged import CameraPose
 from saycan.skills.data.episode import Episode
-from saycan.skills.data.frames import flatten, load
+from saycan.skills.data.frames import RESTED, flatten, load
 from saycan.skills.data.store import shards
 from saycan.skills.experts.motion import to_base
 from saycan.skills.features import STATE
@@ -141,6 +141,19 @@ def test_rows_are_found_by_their_periods() -> None:
     rows = np.array([0, 2, 4, 6])
     np.testing.assert_array_equal(frames.at(rows, np.array([0, 1, 3])), [[0, 1, 1], [2, 3, 4], [4, 4, 4], [6, 7, 7]])
     np.testing.assert_array_equal(frames.at(rows, np.array([-3, -1])), [[0, 0], [0, 1], [3, 3], [5, 5]])
+
+
+def test_what_nobody_holds_and_is_elsewhere_in_the_next_row_moves() -> None:
+    episode = make_episode(PICK, 1, 6)
+    apple, tea = np.moveaxis(episode.labels["objects"], 1, 0)
+    apple[2:, 2] -= 0.2  # falls between the second row and the third
+    tea[:, 0] += 0.1 * np.arange(6)
+    tea[1:4, 3] = 1.0  # carried about: reached for in the first row, and let go of before the fifth
+    frames = flatten([episode, make_episode(PICK, 2, 1)])
+    assert frames.moving[:, frames.things.index("apple")].tolist() == [False, True, *[False] * 5]
+    assert frames.moving[:, frames.things.index("tea")].tolist() == [*[False] * 4, True, True, False]
+    episode.labels["period"] = np.float32([0, 1, 2, 3, 4, 4 + RESTED])  # type: ignore[index]
+    assert not flatten([episode]).moving[-1].any(), "by then it rests"
 
 
 def test_rows_can_be_left_out() -> None:

@@ -215,6 +215,17 @@ def test_a_deed_is_seen_only_where_the_robot_stands(made: ValueBatches) -> None:
     assert asked.visible.tolist() == [[0, 0, 0], [1, 0, 1]]
 
 
+def test_a_deed_is_judged_only_where_its_thing_rests() -> None:
+    episode = make_episode(PICK)
+    episode.labels["objects"][3:, 0, 2] -= 0.2  # the apple falls
+    phrases = np.tile([SKILLS.index(skill) for skill in (PICK, GO)], (4, 1))
+    asked = batches(flatten([episode])).questions(np.arange(4), phrases, RNG(0))
+    still = batches(flatten([make_episode(PICK)])).questions(np.arange(4), phrases, RNG(0))
+    assert still.visible[2:].all() and not asked.visible[2:, 0].any()
+    still.visible[2:, 0] = 0
+    assert torch.equal(asked.visible, still.visible)
+
+
 def test_things_are_where_they_appear_and_nowhere_if_there_is_none(made: ValueBatches) -> None:
     phrases = np.array([[SKILLS.index(skill) for skill in (FIND, GO)]])
     asked = made.questions(np.array([2]), phrases, RNG(0))
@@ -298,7 +309,7 @@ def test_thresholds_are_fitted_to_how_the_policys_own_attempts_ended(made: Value
 
 
 def test_what_came_of_an_attempt_is_what_its_last_picture_is_said_to_show() -> None:
-    """A thing that falls into the bin is not there yet when the policy ends, and one that topples is."""
+    """Another thing of that name may be where this one should be."""
     episodes = [make_episode(PICK, seed, 3, "learned", success=seed == 0) for seed in range(2)]
     episodes = [replace(episode, done=np.zeros_like(episode.done) + (episode.seed == 1)) for episode in episodes]
     two = batches(flatten(episodes))
