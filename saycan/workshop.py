@@ -40,6 +40,13 @@ Start = Annotated[
     Path | None,
     typer.Option(help="A checkpoint to start from: for your own demonstrations, or for another policy's values."),
 ]
+Validation = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A data set from which nothing is learned: scores, and what a value is calibrated by, are its. Several "
+        "are given one by one; without any, one scene in 40 (for values in 8) is left aside."
+    ),
+]
 SeedOfTraining = Annotated[int, typer.Option(help="Of weights and batches.", min=0)]
 Device = Annotated[str | None, typer.Option(help='"cpu" or "cuda"; by default CUDA where there is one.')]
 Options = Annotated[str, typer.Option(help='Sizes of the network as JSON: \'{"stem": 32, "hidden": 512}\'.')]
@@ -163,6 +170,7 @@ def train_policy(
     rate: Rate = 1.5e-3,
     minutes: Minutes = None,
     limit: Limit = None,
+    validation: Validation = None,
     options: Options = "{}",
     seed: SeedOfTraining = 0,
     device: Device = None,
@@ -174,7 +182,7 @@ def train_policy(
         from saycan.training.loop import Recipe
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
-        job = Job(folders, out, recipe, minutes, limit, start, device)
+        job = Job(folders, out, recipe, minutes, limit, start, device, validation=validation or ())
         _train(screen, "policy", job, network=network, options=_json(options))
 
 
@@ -190,6 +198,7 @@ def train_value(
     rate: Rate = 1e-3,
     minutes: Minutes = None,
     limit: Limit = None,
+    validation: Validation = None,
     options: Options = "{}",
     seed: SeedOfTraining = 0,
     device: Device = None,
@@ -201,7 +210,7 @@ def train_value(
         from saycan.training.loop import Recipe
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
-        job = Job(folders, out, recipe, minutes, limit, start, device)
+        job = Job(folders, out, recipe, minutes, limit, start, device, validation=validation or ())
         _train(screen, "value", job, policy=policy, method=method, options=_json(options))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from saycan.errors import BadInputError
@@ -19,6 +20,7 @@ from saycan.skills import checkpoint
 from saycan.skills.checkpoint import Checkpoint
 from saycan.skills.data import frames as data
 from saycan.skills.data.episode import Episode
+from saycan.skills.data.frames import Frames
 from saycan.skills.data.store import about as about_shard
 from saycan.skills.data.store import shards
 from saycan.skills.kitchen import held_out
@@ -54,6 +56,8 @@ class Job:
         start: A checkpoint whose weights, scaling and phrases to start from: fine-tuning, or the next policy's values.
         device: "cpu", "cuda"; None takes CUDA where there is one.
         note: Plain facts to write into the checkpoint.
+        validation: Folders of shards from which nothing is learned: scores, and what a value is calibrated by, are
+            theirs. None of them: a part of the scenes in `data` is left aside for that.
     """
 
     data: Sequence[Path]
@@ -64,6 +68,7 @@ class Job:
     start: Path | None = None
     device: str | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
+    validation: Sequence[Path] = ()
 
 
 def train_policy(
@@ -89,9 +94,9 @@ def train_policy(
     Raises BadInputError for data that do not fit.
     """
     frames = data.load(job.data, keep=learnable, limit=job.limit, progress=reading)
-    training, aside = cloning.split(frames)
-    if not cloning.row_weights(frames)[aside].any():
-        aside = training
+    training, others, aside = _aside(job, frames, 40, learnable)
+    if not cloning.row_weights(others)[aside].any():
+        others, aside = frames, training
     if job.start is None:
         scaling = Scaling.fit(spec, frames.state[training])
         config = network_config(network, tuple(frames.images), sentences.size, frames.state.shape[1], options or {})
@@ -107,8 +112,11 @@ def train_policy(
     history, chunk = int(module.history), int(module.chunk)  # type: ignore[arg-type]
     every = stride(job.data)
     device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    made = partial(cloning.PolicyBatches, frames, scaling, sentences, history, chunk, stride=every, device=device)
-    batches, held_back = made(rows=training), made(rows=aside, augment=False)
+    made = partial(
+        cloning.PolicyBatches, scaling=scaling, sentences=sentences, history=history, chunk=chunk, stride=every,
+        device=device,
+    )  # fmt: skip
+    batches, held_back = made(frames, rows=training), made(others, rows=aside, augment=False)
 
     def losses(module: nn.Module, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
         parts: dict[str, Tensor] = module.losses(*batches.draw(rng, size))  # type: ignore[operator]
@@ -147,7 +155,7 @@ def train_values(
     """
     frames = data.load(job.data, limit=job.limit, progress=reading)
     skills = tuple(library.find(phrase) for phrase in frames.phrases)
-    training, aside = cloning.split(frames, every=8)  # calibration needs more of them
+    training, others, aside = _aside(job, frames, 8)  # calibration needs more of them
     if job.start is None:
         scaling = Scaling.fit(spec, frames.state[training])
         module = seeded(
@@ -164,11 +172,14 @@ def train_values(
         module.requires_grad_(True)
     config = module.config()  # type: ignore[operator]
     device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    made = partial(ValueBatches, frames, skills, scaling, sentences, policy, device=device)
-    batches, held_back = made(rows=training), made(rows=aside, augment=False)
-    if not batches.of_policy.any():
-        sources = ", ".join(sorted(set(frames.source)))
-        raise BadInputError(f"no episode of the policy {policy!r} in these data; there are those of: {sources}")
+    made = partial(
+        ValueBatches, skills=skills, scaling=scaling, sentences=sentences, policy=policy, device=device
+    )  # fmt: skip
+    batches, held_back = made(frames, rows=training), made(others, rows=aside, augment=False)
+    for some in (batches, held_back):
+        if not some.of_policy.any():
+            sources = ", ".join(sorted(set(some.frames.source)))
+            raise BadInputError(f"no episode of the policy {policy!r} in these data; there are those of: {sources}")
     learner = ValueLearner(batches, module, method)  # type: ignore[arg-type]
     trained = train(
         module, learner.losses, job.recipe, job.folder,  # type: ignore[arg-type]
@@ -181,6 +192,19 @@ def train_values(
     path = job.folder / "values.safetensors"
     checkpoint.save(path, Checkpoint("value", config, trained, scaling, sentences, about, arrays))
     return path
+
+
+def _aside(
+    job: Job, frames: Frames, every: int, keep: Callable[[Episode], bool] | None = None
+) -> tuple[NDArray[np.int64], Frames, NDArray[np.int64]]:
+    """Rows to learn from, and in which frames and rows the others are: validation, or else one scene of `every`."""
+    if not job.validation:
+        training, aside = cloning.split(frames, every)
+        return training, frames, aside
+    others = data.load(job.validation, keep=keep)
+    if (others.phrases, [*others.images]) != (frames.phrases, [*frames.images]):
+        raise BadInputError("the data for validation have other phrases or cameras than those to learn from")
+    return np.arange(len(frames)), others, np.arange(len(others))
 
 
 def learnable(episode: Episode) -> bool:

@@ -115,6 +115,16 @@ def test_stopped_and_started_again_it_gives_the_same_policy(data: Path, trained:
     assert not equal(other, trained)
 
 
+def test_data_for_validation_are_scored_and_not_learned_from(data: Path, tmp_path: Path) -> None:
+    others = [make_set(tmp_path / str(seed), [make_episode(PICK, seed), make_episode(TRASH, seed)]) for seed in (1, 2)]
+    paths = [policy(data, tmp_path / f"out{n}", validation=[other]) for n, other in enumerate(others)]
+    assert equal(*paths), "what is learned is the same"
+    scores = [{**read_curve(path.parent)[0]} for path in paths]
+    assert scores[0]["action"] == scores[1]["action"] and scores[0]["hand error"] != scores[1]["hand error"]
+    with pytest.raises(BadInputError, match="for validation have other phrases or cameras"):
+        policy(data, tmp_path / "blind", validation=[make_set(tmp_path / "b", [make_episode(PICK, cameras=("head",))])])
+
+
 def test_fine_tuning_begins_with_a_checkpoints_weights_scaling_and_phrases(
     data: Path, trained: Path, tmp_path: Path
 ) -> None:
@@ -197,6 +207,23 @@ def test_values_stopped_and_started_again_come_out_the_same(rollouts: Path, tmp_
         pieces = values(rollouts, tmp_path / "pieces", minutes=0.0)
     assert equal(whole, pieces)
     assert not equal(whole, values(rollouts, tmp_path / "mc", "mc"))
+
+
+def test_values_are_calibrated_on_the_data_for_validation(rollouts: Path, tmp_path: Path) -> None:
+    others = []
+    for share in (2, 4):
+        episodes = [make_episode(PICK, seed, 3, "mine", success=seed % share != 0) for seed in range(100, 160)]
+        others.append(make_set(tmp_path / str(share), episodes))
+    paths = []
+    for number, other in enumerate(others):
+        job = Job([rollouts], tmp_path / f"out{number}", RECIPE, validation=[other])
+        paths.append(train_values(job, "mine", LIBRARY, SPEC, make_sentences(), "td", SMALL))
+    assert equal(*paths), "what is learned is the same"
+    (half, quarter) = (checkpoint.load(path).about["calibration"]["value"] for path in paths)
+    assert half != quarter
+    experts = make_set(tmp_path / "experts", [make_episode(PICK)])
+    with pytest.raises(BadInputError, match=r"no episode of the policy 'mine' in these data; there are .*experts"):
+        train_values(replace(job, validation=[experts]), "mine", LIBRARY, SPEC, make_sentences(), "td", SMALL)
 
 
 def test_values_start_from_those_of_another_policy(rollouts: Path, tmp_path: Path) -> None:
