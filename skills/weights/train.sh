@@ -42,4 +42,14 @@ alone alone-hard 960 810000 --in-a-row 2 --variation hard --verbs "$rest"
 alone alone-hard-first 352 840000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
 alone alone-hard-wipe 64 830000 --in-a-row 1 --variation hard --verbs wipe
 set -- "$@" "$out/alone" "$out/alone-wipe" "$out/alone-hard" "$out/alone-hard-first" "$out/alone-hard-wipe"
+
+# The same from other scenes, from which nothing is learned: what makes probabilities of answers, and deeds of those.
+alone aside 64 880000 --in-a-row 2
+alone aside-wipe 32 886000 --in-a-row 1 --verbs wipe
+alone aside-hard 256 890000 --in-a-row 2 --variation hard --verbs "$rest"
+alone aside-hard-first 160 885000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
+alone aside-hard-wipe 48 887000 --in-a-row 1 --variation hard --verbs wipe
+for folder in aside aside-wipe aside-hard aside-hard-first aside-hard-wipe; do
+	set -- "$@" --validation "$out/$folder"
+done
 saycan train value "$@" --out "$out/values" --policy "$policy" --steps 3300
