@@ -5,6 +5,8 @@
     say(skill) = p(skill | prompt) / sum over skills of p(skill | prompt)     the language model: is it worth doing?
     can(skill) = p(success | observation, skill)                              the value function: would it work now?
 
+What has failed before is less likely to work than the picture alone says (`saycan.planners.experience`).
+
 The prompt holds the instruction and every step taken so far, failed ones told as failed, and whatever people and
 detectors have said in between (Huang et al. 2022, arXiv:2207.05608). Everything is computed afresh for every step.
 """
@@ -23,6 +25,7 @@ from saycan.language import LanguageModel
 from saycan.library import SkillLibrary
 from saycan.observation import Observation
 from saycan.planners.checked import checked_values
+from saycan.planners.experience import PATIENCE, after_failures
 from saycan.planners.prompt import Prompt
 from saycan.planners.say import Say, Scoring
 from saycan.step import Memory
@@ -39,6 +42,7 @@ class SayCanPlanner:
         library: The options.
         prompt: The words around the task; when None the one that the model was trained on, or the packaged kitchen's.
         scoring: How an option's tokens become one number: "sum", "mean" or "prior" (`saycan.planners.say`).
+        patience: How many attempts a value weighs as much as, when a skill has failed (`saycan.planners.experience`).
     """
 
     def __init__(
@@ -48,9 +52,11 @@ class SayCanPlanner:
         library: SkillLibrary,
         prompt: Prompt | None = None,
         scoring: str = Scoring.SUM,
+        patience: float = PATIENCE,
     ) -> None:
         self.language_model, self.values, self.library = language_model, values, library
         self.prompt = prompt.about(library) if prompt else Prompt.of(language_model, library)
+        self.patience = patience
         self._say = Say(language_model, self.prompt, scoring)
 
     def decide(self, instruction: str, memory: Sequence[Memory], observation: Observation) -> Decision:
@@ -70,7 +76,8 @@ class SayCanPlanner:
         seconds_say = time.perf_counter() - started
 
         started = time.perf_counter()
-        can = checked_values(self.values, observation, skills)  # (N,) in [0, 1]
+        seen = checked_values(self.values, observation, skills)  # (N,) in [0, 1]
+        can = after_failures(seen, skills, memory, self.patience)  # (N,) in [0, 1]
         seconds_can = time.perf_counter() - started
 
         say, combined, chosen = combine(log_say, can)

@@ -22,6 +22,7 @@ from saycan.library import SkillLibrary
 from saycan.observation import Observation
 from saycan.planners.checked import checked_shortlist, checked_values
 from saycan.planners.embedding import EmbeddingShortlister
+from saycan.planners.experience import PATIENCE, after_failures
 from saycan.planners.lexical import LexicalEmbedder
 from saycan.planners.prompt import Prompt
 from saycan.planners.say import Say, Scoring
@@ -49,6 +50,7 @@ class ShortlistPlanner:
         shortlister: Narrows. When None the model itself, if it is a `saycan.language.Shortlister`; else the words of
             the instruction and of the phrases (`saycan.planners.lexical`).
         scoring: As in `SayCanPlanner`; the model's own search ranks by "sum" whatever it is.
+        patience: As in `SayCanPlanner`.
 
     Raises:
         BadInputError: A count below 2.
@@ -64,12 +66,14 @@ class ShortlistPlanner:
         count: int = COUNT,
         shortlister: Shortlister | None = None,
         scoring: str = Scoring.SUM,
+        patience: float = PATIENCE,
     ) -> None:
         if count < 2:
             raise BadInputError(f"a shortlist holds 'done' and something else: count must be at least 2, found {count}")
         self.language_model, self.values, self.library = language_model, values, library
         self.prompt = prompt.about(library) if prompt else Prompt.of(language_model, library)
         self.count, self.shortlister = count, shortlister or _shortlister_of(language_model, self.prompt)
+        self.patience = patience
         self._say = Say(language_model, self.prompt, scoring)
 
     def decide(self, instruction: str, memory: Sequence[Memory], observation: Observation) -> Decision:
@@ -81,7 +85,9 @@ class ShortlistPlanner:
         spent, refusal = usage_of(self.language_model), ""
 
         started = time.perf_counter()
-        every = checked_values(self.values, observation, tuple(self.library))  # (N,) in [0, 1]
+        library = tuple(self.library)
+        seen = checked_values(self.values, observation, library)  # (N,) in [0, 1]
+        every = after_failures(seen, library, memory, self.patience)  # (N,) in [0, 1]
         seconds_can = time.perf_counter() - started
 
         started = time.perf_counter()

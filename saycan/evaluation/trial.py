@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from saycan.agent import Agent
 from saycan.errors import UnknownNameError
 from saycan.evaluation.ablation import ABLATIONS, NoAffordance, NoFeedback, NoLanguage
 from saycan.language import LanguageModel
+from saycan.planners.saycan import SayCanPlanner
+from saycan.planners.shortlist import ShortlistPlanner
 
 EXECUTIONS = {
     "oracle": "skills take effect at once wherever they are possible: this measures planning",
@@ -76,6 +79,8 @@ class Trial:
                 max_seconds=FOREVER,
                 record=None,
             )
+            if "affordance" in self.without and isinstance(agent.planner, SayCanPlanner | ShortlistPlanner):
+                agent.planner.patience = math.inf  # what has failed is as possible as all else
             if "feedback" in self.without:
                 agent = Agent(
                     robot, llm=llm, policy=agent.policy, values=agent.values, detector=agent.detector,

@@ -71,6 +71,14 @@ def test_it_takes_the_largest_product_of_say_and_can() -> None:
     assert decision.prompt == model.prompt
 
 
+def test_what_fails_again_and_again_gives_way() -> None:
+    planner = SayCanPlanner(says(wave=0.6, bow=0.3, done=0.1), Can({"wave": 0.9, "bow": 0.8, "done": 0.8}), LIBRARY)
+    failed = Step(1, LIBRARY.find("wave"), Outcome.FAILED)
+    once = planner.decide("greet", (failed,), observation())
+    assert (once.skill, once.can[0]) == (LIBRARY.find("wave"), pytest.approx(0.45))  # 0.6 * 0.45 > 0.3 * 0.8
+    assert planner.decide("greet", (failed, failed), observation()).skill == LIBRARY.find("bow")
+
+
 def test_tiny_probabilities_do_not_underflow() -> None:
     def answer(options: Sequence[str]) -> NDArray[np.float64]:
         return np.array([-5000.0, -5001.0, -6000.0, -6000.0, -np.inf])

@@ -21,6 +21,7 @@ from saycan.planners.scripted import ScriptedLanguageModel
 from saycan.planners.shortlist import ShortlistPlanner
 from saycan.skill import DONE, Skill
 from saycan.skills.kitchen import kitchen_library
+from saycan.step import Outcome, Step
 
 LIBRARY = SkillLibrary([f"skill {i}" for i in range(20)])
 
@@ -128,15 +129,17 @@ def test_wordings_of_a_skill_add_up_and_take_one_place() -> None:
     values=st.lists(st.one_of(st.just(0.0), st.floats(0, 1)), min_size=21, max_size=21),
     extra=st.integers(0, 10),
     scoring=st.sampled_from(["sum", "mean", "prior"]),
+    failed=st.lists(st.sampled_from(tuple(LIBRARY)[:-1]), max_size=6),
 )
 def test_a_shortlist_that_holds_the_library_decides_as_saycan_does(
-    scores: list[float], values: list[float], extra: int, scoring: str
+    scores: list[float], values: list[float], extra: int, scoring: str, failed: list[Skill]
 ) -> None:
     model = Finds(lambda phrase: scores[LIBRARY.phrases.index(phrase)])
     can = Can(lambda phrase: values[LIBRARY.phrases.index(phrase)])
     ours = ShortlistPlanner(model, can, LIBRARY, count=len(LIBRARY) + extra, scoring=scoring)
     theirs = SayCanPlanner(model, can, LIBRARY, scoring=scoring)
-    one, two = ours.decide("go", (), observation()), theirs.decide("go", (), observation())
+    memory = [Step(index, skill, Outcome.FAILED) for index, skill in enumerate(failed, 1)]
+    one, two = ours.decide("go", memory, observation()), theirs.decide("go", memory, observation())
     assert one.skills == two.skills
     assert one.chosen == two.chosen
     for name in ("say", "can", "combined", "log_say"):

@@ -16,6 +16,7 @@ from saycan.evaluation.record import Record
 from saycan.evaluation.saycan_101 import PUBLISHED
 from saycan.evaluation.suite import COLUMNS, Case
 from saycan.evaluation.trial import Trial
+from saycan.step import Outcome, Step
 
 BRING = Case(
     "bring", "serving", "Bring me the apple.", "with operator", "apple on table, tea on table",
@@ -84,6 +85,15 @@ def test_what_is_left_out_is_left_out() -> None:
     assert "pick up the orange" not in deaf.steps
     with pytest.raises(UnknownNameError, match="ablation"):
         Trial(without=("say",))
+
+
+@pytest.mark.parametrize("planner", ["saycan", "shortlist"])
+def test_without_values_what_has_failed_is_as_possible_as_all_else(planner: str) -> None:
+    one = trial("find the apple", planner=planner, without=("affordance",))
+    with one.agent(one.language_model(), BRING.scene, 0) as agent:
+        failed = Step(1, agent.library.find("find the apple"), Outcome.FAILED)
+        decision = agent.planner.decide("the apple", (failed,), agent.robot.observe())
+    assert decision.can.tolist() == [1.0] * len(decision.skills)
 
 
 def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What has just failed is less likely to work than it looked: Can, after what happened.
+
+A value is a guess from pictures. Read as a Beta distribution that weighs as much as `patience` attempts, its mean after
+`n` attempts that failed is
+
+    p(success | observation, skill, n failures) = p(success | observation, skill) / (1 + n / patience)
+
+A second attempt so remains the best thing to do where the language model is sure of it, and what fails again and again
+gives way to what has not been tried. A success of the skill, or a word of a person, and it counts in full again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saycan.errors import BadInputError
+from saycan.skill import Skill
+from saycan.step import Feedback, Memory, Outcome, Step
+
+PATIENCE = 1.0
+"""Attempts. Infinity takes values as they are."""
+
+FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT)
+
+
+def after_failures(
+    can: NDArray[np.float64], skills: Sequence[Skill], memory: Sequence[Memory], patience: float = PATIENCE
+) -> NDArray[np.float64]:
+    """(N,) float64 in [0, 1]: values, lowered for the skills that have failed since they last worked.
+
+    Args:
+        can: (N,) in [0, 1].
+        skills: The N skills, in the same order.
+        memory: What has happened, oldest first.
+        patience: How many attempts a value weighs as much as.
+
+    Raises:
+        BadInputError: A patience that is not above 0.
+    """
+    if not patience > 0:
+        raise BadInputError(f"patience is a number of attempts above 0, found {patience}; {PATIENCE} is the default")
+    failures: Counter[str] = Counter()
+    for entry in memory:
+        match entry:
+            case Step(outcome=Outcome.SUCCEEDED):
+                del failures[entry.skill.phrase]
+            case Step() if entry.outcome in FAILURES:
+                failures[entry.skill.phrase] += 1
+            case Feedback(source="human"):
+                failures.clear()
+    weights: NDArray[np.float64] = np.array([1 + failures[skill.phrase] / patience for skill in skills])
+    return can / weights
