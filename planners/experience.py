@@ -7,28 +7,36 @@ A value is a guess from pictures. Read as a Beta distribution that weighs as muc
 
 A second attempt so remains the best thing to do where the language model is sure of it, and what fails again and again
 gives way to what has not been tried. A success of the skill, or a word of a person, and it counts in full again.
+
+Searching deserves less patience than doing. A grasp that failed may succeed from a little to the side; a search that
+failed has looked everywhere, and of 40 things that were there 39 were found at once (docs/learning.md).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.errors import BadInputError
 from saycan.skill import Skill
 from saycan.step import Feedback, Memory, Outcome, Step
 
-PATIENCE = 1.0
-"""Attempts. Infinity takes values as they are."""
+PATIENCE = {"find": 0.1}
+"""Verb to attempts."""
+
+ORDINARY = 1.0
+"""Attempts, for all other verbs."""
 
 FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT)
 
 
 def after_failures(
-    can: NDArray[np.float64], skills: Sequence[Skill], memory: Sequence[Memory], patience: float = PATIENCE
+    can: NDArray[np.float64],
+    skills: Sequence[Skill],
+    memory: Sequence[Memory],
+    patience: Mapping[str, float] | None = PATIENCE,
 ) -> NDArray[np.float64]:
     """(N,) float64 in [0, 1]: values, lowered for the skills that have failed since they last worked.
 
@@ -36,13 +44,11 @@ def after_failures(
         can: (N,) in [0, 1].
         skills: The N skills, in the same order.
         memory: What has happened, oldest first.
-        patience: How many attempts a value weighs as much as.
-
-    Raises:
-        BadInputError: A patience that is not above 0.
+        patience: Verb to how many attempts a value weighs as much as, above 0; `ORDINARY` for those that it lacks. None
+            takes values as they are.
     """
-    if not patience > 0:
-        raise BadInputError(f"patience is a number of attempts above 0, found {patience}; {PATIENCE} is the default")
+    if patience is None:
+        return can
     failures: Counter[str] = Counter()
     for entry in memory:
         match entry:
@@ -52,5 +58,7 @@ def after_failures(
                 failures[entry.skill.phrase] += 1
             case Feedback(source="human"):
                 failures.clear()
-    weights: NDArray[np.float64] = np.array([1 + failures[skill.phrase] / patience for skill in skills])
+    weights: NDArray[np.float64] = np.array(
+        [1 + failures[skill.phrase] / patience.get(skill.verb, ORDINARY) for skill in skills]
+    )
     return can / weights

@@ -14,7 +14,7 @@ detectors have said in between (Huang et al. 2022, arXiv:2207.05608). Everything
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,8 @@ class SayCanPlanner:
         library: The options.
         prompt: The words around the task; when None the one that the model was trained on, or the packaged kitchen's.
         scoring: How an option's tokens become one number: "sum", "mean" or "prior" (`saycan.planners.say`).
-        patience: How many attempts a value weighs as much as, when a skill has failed (`saycan.planners.experience`).
+        patience: Verb to how many attempts a value weighs as much as when a skill has failed; None takes values as they
+            are (`saycan.planners.experience`).
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class SayCanPlanner:
         library: SkillLibrary,
         prompt: Prompt | None = None,
         scoring: str = Scoring.SUM,
-        patience: float = PATIENCE,
+        patience: Mapping[str, float] | None = PATIENCE,
     ) -> None:
         self.language_model, self.values, self.library = language_model, values, library
         self.prompt = prompt.about(library) if prompt else Prompt.of(language_model, library)

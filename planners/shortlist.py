@@ -10,7 +10,7 @@ A library of at most `count` skills is scored whole, and the decision is that of
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,7 @@ class ShortlistPlanner:
         count: int = COUNT,
         shortlister: Shortlister | None = None,
         scoring: str = Scoring.SUM,
-        patience: float = PATIENCE,
+        patience: Mapping[str, float] | None = PATIENCE,
     ) -> None:
         if count < 2:
             raise BadInputError(f"a shortlist holds 'done' and something else: count must be at least 2, found {count}")

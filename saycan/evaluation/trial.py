@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +79,7 @@ class Trial:
                 record=None,
             )
             if "affordance" in self.without and isinstance(agent.planner, SayCanPlanner | ShortlistPlanner):
-                agent.planner.patience = math.inf  # what has failed is as possible as all else
+                agent.planner.patience = None  # what has failed is as possible as all else
             if "feedback" in self.without:
                 agent = Agent(
                     robot, llm=llm, policy=agent.policy, values=agent.values, detector=agent.detector,

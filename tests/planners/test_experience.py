@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
-from saycan.errors import BadInputError
 from saycan.planners.experience import after_failures
 from saycan.skill import DONE, Skill
 from saycan.step import Feedback, Memory, Outcome, Step
@@ -55,8 +52,11 @@ def test_the_skills_may_be_in_any_order() -> None:
 
 def test_patience_says_how_much_a_failure_weighs() -> None:
     can, failed = np.array([0.8]), [step(WAVE, Outcome.FAILED)]
-    assert after_failures(can, (WAVE,), failed, patience=3.0) == pytest.approx([0.6])
-    assert after_failures(can, (WAVE,), failed, patience=math.inf) == pytest.approx([0.8])
-    for wrong in (0.0, -1.0, math.nan):
-        with pytest.raises(BadInputError, match="above 0"):
-            after_failures(can, (WAVE,), failed, patience=wrong)
+    assert after_failures(can, (WAVE,), failed, {"wave": 3.0}) == pytest.approx([0.6])
+    assert after_failures(can, (WAVE,), failed, {"bow": 3.0}) == pytest.approx([0.4])
+    assert after_failures(can, (WAVE,), failed, None) == pytest.approx([0.8])
+
+
+def test_a_search_that_failed_has_looked_everywhere() -> None:
+    find = Skill("find the apple", "find", "apple")
+    assert after_failures(np.array([0.9]), (find,), [step(find, Outcome.FAILED)]) == pytest.approx([0.9 / 11])
