@@ -56,7 +56,7 @@ class Address:
         if not usable or parts.query:
             raise BadInputError(
                 "the URL of a language model cannot be used; valid is http://HOST:PORT/v1 or https://HOST/v1, with a "
-                "host and without a query (?...)"
+                "host and without a query (?...), other than ?timeout=60&deadline=300 for limits in s"
             )
         if not hash_sign:
             raise BadInputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from saycan.errors import BadInputError
+from saycan.planners.openai import openai_model
 from saycan.planners.openai.address import HOSTED, Address
 from tests.planners.openai.fakes import KEY
 
@@ -38,6 +39,22 @@ def test_specs(spec: str, url: str, model: str, shown: str) -> None:
 def test_what_cannot_be_an_address_says_what_would_be_valid_and_repeats_no_secret(spec: str) -> None:
     with pytest.raises(BadInputError, match=r"#MODEL|http://HOST") as error:
         Address.parse(spec)
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_url_may_set_limits() -> None:
+    model = openai_model("http://127.0.0.1:1/v1?timeout=60&deadline=300#m", "chat")
+    assert (model.connection.timeout, model.connection.seconds) == (60.0, 300.0)
+    assert str(model.connection) == "http://127.0.0.1:1/v1#m"
+    assert openai_model("http://127.0.0.1:1/v1?timeout=60#m", deadline=7.0).connection.seconds == 7.0
+
+
+@pytest.mark.parametrize(
+    "query", ["deadline=soon", "deadline=", "deadline=-1", "deadline=inf", "key=hunter2", "timeout=3&key=hunter2"]
+)
+def test_what_is_no_limit_is_refused(query: str) -> None:
+    with pytest.raises(BadInputError, match="deadline") as error:
+        openai_model(f"http://127.0.0.1:1/v1?{query}#m")
     assert "hunter2" not in str(error.value)
 
 
