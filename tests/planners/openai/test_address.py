@@ -46,7 +46,7 @@ def test_a_url_may_set_limits() -> None:
     model = openai_model("http://127.0.0.1:1/v1?timeout=60&deadline=300#m", "chat")
     assert (model.connection.timeout, model.connection.seconds) == (60.0, 300.0)
     assert str(model.connection) == "http://127.0.0.1:1/v1#m"
-    assert openai_model("http://127.0.0.1:1/v1?timeout=60#m", deadline=7.0).connection.seconds == 7.0
+    assert openai_model("http://127.0.0.1:1/v1?deadline=60#m", deadline=7.0).connection.seconds == 7.0
 
 
 @pytest.mark.parametrize(
