@@ -283,7 +283,8 @@ def _find_lacks(state: PrivilegedState, skill: Skill, before: _Before) -> str | 
     things = state.named(str(skill.object))
     if any(thing.held or state.at(thing.place) for thing in things):
         return None
-    return f"the robot is not where a {skill.object} is"
+    nowhere = instance(state, str(skill.object)) is None
+    return f"there is no {skill.object}" if nowhere else f"the robot is not where the {skill.object} is"
 
 
 def _pick_up_lacks(state: PrivilegedState, skill: Skill, before: _Before) -> str | None:

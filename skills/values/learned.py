@@ -114,4 +114,5 @@ class LearnedDetector:
         if seen.strange > 1.0:
             return Detection(False, probability, "the picture is like none that the detector knows: it cannot tell")
         success = probability > self._threshold.get(skill.verb, THRESHOLD)
-        return Detection(success, probability, "" if success else f"it does not look done ({probability:.0%})")
+        doubt = "not found" if skill.verb == "find" else "it does not look done"
+        return Detection(success, probability, "" if success else f"{doubt} ({probability:.0%})")

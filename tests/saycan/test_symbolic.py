@@ -123,10 +123,17 @@ def test_of_several_things_the_one_at_hand_comes_first_and_delivered_ones_last()
     assert instance(state_of("nothing"), "coke can") is None
 
 
+def test_what_was_not_found_is_elsewhere_or_nowhere() -> None:
+    state = state_of("with operator, apple on table")
+    assert shortfall(state, LIBRARY.find("find the apple")) == "the robot is not where the apple is"
+    assert shortfall(state, LIBRARY.find("find the tea")) == "there is no tea"
+
+
 def test_a_thing_on_the_floor_is_found_nowhere_and_was_not_placed() -> None:
     state = state_of("at table, apple on table")
     fallen = replace(state, objects=(replace(state.objects[0], place=None),))
     assert "there is no apple" in str(precondition(fallen, LIBRARY.find("find the apple")))
+    assert shortfall(fallen, LIBRARY.find("find the apple")) == "there is no apple"
     assert "dropped" in str(shortfall(fallen, LIBRARY.find("place the apple on the table")))
 
 

@@ -99,6 +99,7 @@ def detect(eyes: Eyes, skill: Skill, base: Sequence[float] = AT_TABLE, **options
 def test_a_deed_is_seen_in_the_picture_afterwards() -> None:
     assert detect(Eyes(done={PICK: 0.8}), PICK) == (True, 0.8, "")
     assert detect(Eyes(done={PICK: 0.25}), PICK) == (False, 0.25, "it does not look done (25%)")
+    assert detect(Eyes(done={FIND: 0.03}), FIND) == (False, 0.03, "not found (3%)")
     assert detect(Eyes(done={PICK: 0.8}), PICK, threshold={"pick up": 0.9})[0] is False
     assert detect(Eyes(done={TRASH: 0.6}), TRASH, threshold={"pick up": 0.9})[0] is True
 
