@@ -211,17 +211,22 @@ def make_detector(name: str, robot: Robot, **options: Any) -> SuccessDetector:
 
 
 def make_planner(
-    name: str, language_model: LanguageModel, values: ValueFunction, library: SkillLibrary, scoring: str = "sum"
+    name: str,
+    language_model: LanguageModel,
+    values: ValueFunction,
+    library: SkillLibrary,
+    scoring: str = "sum",
+    **more: Any,
 ) -> Planner:
     """A planner over these parts, by name: "saycan", "shortlist" or "generative".
 
-    `scoring` is "sum", "mean" or "prior", which the generative one has no use for. Raises UnknownNameError, or
-    BadInputError when the language model lacks what the planner needs.
+    `scoring` is "sum", "mean" or "prior", which the generative one has no use for; `more` goes to its constructor.
+    Raises UnknownNameError, or BadInputError when the language model lacks what the planner needs.
     """
     if name not in PLANNERS:
         raise UnknownNameError("planner", name, PLANNERS)
     options = {"synonyms": KITCHEN.synonyms} if name == "generative" else {"scoring": scoring}
-    return cast(Planner, _load(PLANNERS[name])(language_model, values, library, **options))
+    return cast(Planner, _load(PLANNERS[name])(language_model, values, library, **options, **more))
 
 
 def sample_scene(

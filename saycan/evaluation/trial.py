@@ -12,8 +12,6 @@ from saycan.agent import Agent
 from saycan.errors import UnknownNameError
 from saycan.evaluation.ablation import ABLATIONS, NoAffordance, NoFeedback, NoLanguage
 from saycan.language import LanguageModel
-from saycan.planners.saycan import SayCanPlanner
-from saycan.planners.shortlist import ShortlistPlanner
 
 EXECUTIONS = {
     "oracle": "skills take effect at once wherever they are possible: this measures planning",
@@ -78,12 +76,16 @@ class Trial:
                 max_seconds=FOREVER,
                 record=None,
             )
-            if "affordance" in self.without and isinstance(agent.planner, SayCanPlanner | ShortlistPlanner):
-                agent.planner.patience = None  # what has failed is as possible as all else
+            planner = agent.planner
+            if "affordance" in self.without and self.planner in ("saycan", "shortlist"):
+                everything, library, says = NoAffordance(), agent.library, self.scoring
+                planner = compose.make_planner(self.planner, llm, everything, library, says, patience=None)
             if "feedback" in self.without:
+                planner = NoFeedback(planner)
+            if planner is not agent.planner:
                 agent = Agent(
                     robot, llm=llm, policy=agent.policy, values=agent.values, detector=agent.detector,
-                    planner=NoFeedback(agent.planner), max_steps=max_steps, max_seconds=FOREVER, record=None,
+                    planner=planner, max_steps=max_steps, max_seconds=FOREVER, record=None,
                 )  # fmt: skip
             with agent:
                 yield agent

@@ -87,7 +87,8 @@ def test_the_gradient_of_the_head_is_that_of_all_logits(scale: float, monkeypatc
     loss = pupils.FrozenHead.apply(states, targets, weight)
     wanted = torch.nn.functional.cross_entropy(states @ weight.T, targets, reduction="sum")
     assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
-    torch.testing.assert_close(*torch.autograd.grad(3 * loss, states), *torch.autograd.grad(3 * wanted, states))
+    ours, theirs = torch.autograd.grad(3 * loss, states)[0], torch.autograd.grad(3 * wanted, states)[0]
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=2e-4)  # processors add up in orders of their own
 
 
 @pytest.mark.usefixtures("few")
