@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from saycan.errors import BadInputError
 from saycan.skill import Skill
 from saycan.step import Feedback, Memory, Outcome, Step
 
@@ -46,9 +47,14 @@ def after_failures(
         memory: What has happened, oldest first.
         patience: Verb to how many attempts a value weighs as much as, above 0; `ORDINARY` for those that it lacks. None
             takes values as they are.
+
+    Raises:
+        BadInputError: A patience that is not above 0.
     """
     if patience is None:
         return can
+    if wrong := {verb: attempts for verb, attempts in patience.items() if not attempts > 0}:
+        raise BadInputError(f"patience is a number of attempts above 0, found {wrong}; None takes values as they are")
     failures: Counter[str] = Counter()
     for entry in memory:
         match entry:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from saycan.errors import BadInputError
 from saycan.planners.experience import after_failures
 from saycan.skill import DONE, Skill
 from saycan.step import Feedback, Memory, Outcome, Step
@@ -55,6 +56,12 @@ def test_patience_says_how_much_a_failure_weighs() -> None:
     assert after_failures(can, (WAVE,), failed, {"wave": 3.0}) == pytest.approx([0.6])
     assert after_failures(can, (WAVE,), failed, {"bow": 3.0}) == pytest.approx([0.4])
     assert after_failures(can, (WAVE,), failed, None) == pytest.approx([0.8])
+
+
+@pytest.mark.parametrize("attempts", [0.0, -1.0, float("nan")])
+def test_a_patience_that_is_none_is_refused(attempts: float) -> None:
+    with pytest.raises(BadInputError, match=r"above 0.*wave"):
+        after_failures(np.array([0.8]), (WAVE,), (), {"wave": attempts})
 
 
 def test_a_search_that_failed_has_looked_everywhere() -> None:
