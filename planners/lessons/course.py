@@ -259,13 +259,15 @@ class Course:
         return (back, *after.skills)
 
     def _overlook(self, skill: Skill) -> None:
-        """Go on as if a grasp had worked that has not."""
+        """Go on as if a grasp had worked that has not: place the thing, or put it down, and neither can be done."""
         nexts = [
             one
             for one in self._setting.library
-            if one.object == skill.object and one.place and precondition(self._state, one) is not None
+            if one.object == skill.object
+            and (one.place or one.verb == "put down")
+            and precondition(self._state, one) is not None
         ]
-        for _ in range(self._rng.choice((1, 1, 2)) if nexts else 0):
+        for _ in range(self._rng.choice((1, 1, 2, 3)) if nexts else 0):
             self.slips.append(len(self._memory))
             self._fail(self._rng.choice(nexts), "failed")
 

@@ -13,7 +13,7 @@ from saycan.planners.lessons.words import Words, capital
 
 _INTENTS = {
     "bring": 20, "discard": 14, "move": 22, "store": 6, "hold": 6, "seek": 4, "lower": 5, "drive": 6, "tour": 2,
-    "clean": 16, "open": 2, "close": 2, "need": 12,
+    "clean": 16, "open": 2, "close": 2, "need": 18,
 }  # fmt: skip
 _CARRIED = {"bring": ("bring", USER), "discard": ("trash", BIN), "move": ("place", None), "store": ("place", DRAWER)}
 _ABSENT = 0.06  # how often a thing is asked for that is nowhere

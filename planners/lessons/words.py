@@ -115,8 +115,9 @@ class Words:
         return self._article(self._rng.choice(phrases()["things"]["near" if near else "one"]), self.name(thing))
 
     def any(self, kind: str, near: bool = False) -> str:
-        """One of a kind; `near` the name of something else."""
-        return self._article(self._rng.choice(phrases()["things"]["near" if near else "any"]), kind)
+        """One of a kind; `near` the name of something else. What is called by several words is not "the"."""
+        texts = phrases()["things"]["near" if near else "any"]
+        return self._article(self._rng.choice([text for text in texts if " " not in kind or "the" not in text]), kind)
 
     def several(self, number: str, plural: str) -> tuple[str, bool]:
         """A number of a kind, and whether they have to be different ones."""
