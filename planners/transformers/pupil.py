@@ -20,6 +20,7 @@ from saycan.errors import BadInputError, MissingPartError
 from saycan.planners.lessons.lesson import lessons
 from saycan.planners.prompt import Prompt
 from saycan.planners.transformers.adapter import WEIGHTS
+from saycan.planners.transformers.head import LEAST
 from saycan.planners.transformers.loading import load
 from saycan.planners.transformers.network import CausalNetwork
 from saycan.planners.transformers.samples import Sample, Samples
@@ -213,7 +214,7 @@ class FrozenHead(torch.autograd.Function):
         totals = torch.zeros(len(states), device=states.device)
         means = torch.zeros(states.shape, device=states.device)
         for tile in torch.split(weight, _TILE):
-            chances = (states @ tile.T).float().sub_(reference[:, None]).exp_()
+            chances = (states @ tile.T).float().sub_(reference[:, None]).clamp_(min=LEAST).exp_()
             totals += chances.sum(dim=-1)
             means += chances.to(weight.dtype) @ tile
         return reference + totals.log(), means / totals[:, None]
