@@ -90,7 +90,11 @@ class GenerativePlanner:
         self._phrasebook = Phrasebook(library, self.prompt, synonyms)
         # Once it has read of a failure, a small model likes to foretell the next one: that is no part of the phrase.
         failed = self.prompt.failure.partition("{message}")[0]
-        self._stop = ("\n", failed) if failed.strip() else ("\n",)
+        # One that was taught steps alone writes the next ones behind the first.
+        next_one = f"{self.prompt.end} "
+        parts = any(next_one in phrase for phrase in library.phrases)
+        more = [text for text in (failed, "" if parts else next_one) if text.strip()]
+        self._stop = ("\n", *more)
         self._max_tokens = 16 + 3 * max(len(phrase.split()) for phrase in library.phrases)
 
     def decide(self, instruction: str, memory: Sequence[Memory], observation: Observation) -> Decision:

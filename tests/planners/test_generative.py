@@ -133,6 +133,15 @@ def test_a_failure_that_the_model_foretells_is_no_part_of_its_proposal() -> None
     assert decision.skill == LIBRARY.find("bow")
 
 
+def test_the_steps_after_the_next_one_are_no_part_of_a_proposal() -> None:
+    """A model that was taught the words of steps alone writes them one after the other, on one line."""
+    decision = GenerativePlanner(Proposes(" bow. wave. done."), Can(), LIBRARY).decide("greet", (), observation())
+    assert decision.skill == LIBRARY.find("bow")
+    numbered = SkillLibrary(["press no. 5", "press no. 6"])
+    decision = GenerativePlanner(Proposes(" press no. 5."), Can(), numbered).decide("press", (), observation())
+    assert decision.skill == numbered.find("press no. 5")
+
+
 def test_the_bound_is_an_argument_and_zero_never_does() -> None:
     def decide(value: float, bound: float) -> int | None:
         planner = GenerativePlanner(Proposes(" wave."), Can(wave=value), LIBRARY, min_value=bound)
