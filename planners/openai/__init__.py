@@ -13,10 +13,9 @@ Four ways to score options, from exact to last resort, and one that finds the be
 
 from __future__ import annotations
 
-from typing import Unpack, cast
-from urllib.parse import parse_qsl
+from typing import Unpack
 
-from saycan.errors import BadInputError, UnknownNameError
+from saycan.errors import UnknownNameError
 from saycan.planners.openai.automatic import AutomaticModel
 from saycan.planners.openai.chat import ChatModel
 from saycan.planners.openai.completions import CompletionsModel
@@ -62,25 +61,7 @@ def openai_model(spec: str, kind: str = "auto", **options: Unpack[ConnectionOpti
     """
     if kind not in KINDS:
         raise UnknownNameError("kind of OpenAI model", kind, KINDS)
-    spec, limits = _limits(spec)
-    merged: ConnectionOptions = {**limits, **options}
-    connection = Connection(spec, **merged)
+    connection = Connection(spec, **options)
     if kind == "auto" and connection.address.hosted and connection.address.model in MODELS:
         return DecisionsModel(connection)
     return KINDS[kind](connection)
-
-
-def _limits(spec: str) -> tuple[str, ConnectionOptions]:
-    """A spec without the limits in its URL, and these. Raises BadInputError for a limit that is no number."""
-    url, hash_sign, model = spec.partition("#")
-    base, _, query = url.partition("?")
-    asked = dict(parse_qsl(query, keep_blank_values=True))
-    if not asked or not asked.keys() <= {"timeout", "deadline"}:
-        return spec, {}  # whatever else there is, it is refused with the URL
-    try:
-        limits = {name: float(value) for name, value in asked.items()}
-    except ValueError as error:
-        raise BadInputError(
-            f"the limits of a language model's URL are seconds, as in ?timeout=60&deadline=300; found ?{query}"
-        ) from error
-    return f"{base}{hash_sign}{model}", cast(ConnectionOptions, limits)

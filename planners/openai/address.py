@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from saycan.errors import BadInputError
 
@@ -106,6 +106,25 @@ class Address:
             return "***" if echoes else word
 
         return re.sub(r"[^\s\"'`,:;()<>\[\]{}]+", strike, text)
+
+
+def limits_of(spec: str) -> tuple[str, dict[str, float]]:
+    """A spec without the limits in its URL, and these, in s: "timeout", "deadline", both or neither.
+
+    Raises BadInputError for a limit that is no number; any other query is left in the URL, where `Address` refuses it.
+    """
+    url, hash_sign, model = spec.partition("#")
+    base, _, query = url.partition("?")
+    asked = dict(parse_qsl(query, keep_blank_values=True))
+    if not asked or not asked.keys() <= {"timeout", "deadline"}:
+        return spec, {}
+    try:
+        limits = {name: float(value) for name, value in asked.items()}
+    except ValueError as error:
+        raise BadInputError(
+            f"the limits of a language model's URL are seconds, as in ?timeout=60&deadline=300; found ?{query}"
+        ) from error
+    return f"{base}{hash_sign}{model}", limits
 
 
 def _is_this_computer(host: str) -> bool:

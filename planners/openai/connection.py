@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from saycan.errors import BadInputError, LanguageModelError, ModelUnavailableError
 from saycan.planners.deadline import Deadline
-from saycan.planners.openai.address import KEY_VARIABLE, Address
+from saycan.planners.openai.address import KEY_VARIABLE, Address, limits_of
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.failure import RequestFailure, asked_pause, cause_of, pause_before_next
 from saycan.planners.openai.statuses import NO_ANSWER, NO_CONNECTION, Status, UnsupportedError, status_of
@@ -51,9 +51,10 @@ class Connection:
     """Asks a server, within a deadline.
 
     Args:
-        spec: "MODEL" (OpenAI's server, or that of OPENAI_BASE_URL), "URL#MODEL", or "URL#" for a server's only model.
-        timeout: Longest time for one request, in s.
-        deadline: Longest time for everything that one decision asks, retries included, in s.
+        spec: "MODEL" (OpenAI's server, or that of OPENAI_BASE_URL), "URL#MODEL", or "URL#" for a server's only model. A
+            URL may set limits: "http://127.0.0.1:8080/v1?timeout=60&deadline=300#".
+        timeout: Longest time for one request, in s; that of the URL, or 10.
+        deadline: Longest time for everything that one decision asks, retries included, in s; that of the URL, or 30.
         attempts: How often one request is sent at most.
         parallel: How many requests are under way at once at most.
         key_variable: Environment variable that holds the key; OPENAI_API_KEY unless it would travel unencrypted.
@@ -67,13 +68,16 @@ class Connection:
         self,
         spec: str,
         *,
-        timeout: float = 10.0,
-        deadline: float = 30.0,
+        timeout: float | None = None,
+        deadline: float | None = None,
         attempts: int = 4,
         parallel: int = 4,
         key_variable: str | None = None,
         http_client: httpx2.Client | None = None,
     ) -> None:
+        spec, limits = limits_of(spec)
+        timeout = limits.get("timeout", 10.0) if timeout is None else timeout
+        deadline = limits.get("deadline", 30.0) if deadline is None else deadline
         for name, number in {
             "timeout": timeout,
             "deadline": deadline,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from saycan.compose import make_language_model
 from saycan.errors import BadInputError
-from saycan.planners.openai import openai_model
+from saycan.planners.openai import ServedModel, openai_model
 from saycan.planners.openai.address import HOSTED, Address
 from tests.planners.openai.fakes import KEY
 
@@ -47,6 +48,13 @@ def test_a_url_may_set_limits() -> None:
     assert (model.connection.timeout, model.connection.seconds) == (60.0, 300.0)
     assert str(model.connection) == "http://127.0.0.1:1/v1#m"
     assert openai_model("http://127.0.0.1:1/v1?deadline=60#m", deadline=7.0).connection.seconds == 7.0
+
+
+@pytest.mark.parametrize("kind", ["openai", "openai-chat", "openai-structured", "openai-completions"])
+def test_a_url_may_set_limits_whatever_stands_before_it(kind: str) -> None:
+    model = make_language_model(f"{kind}:http://127.0.0.1:1/v1?timeout=60&deadline=300#m")
+    assert isinstance(model, ServedModel)
+    assert (model.connection.timeout, model.connection.seconds) == (60.0, 300.0)
 
 
 @pytest.mark.parametrize(
