@@ -97,6 +97,12 @@ def evaluate(
         published = PUBLISHED if suite == NAME else None
         for table in _tables(evaluation, published):
             screen.out.print(table)
+        if broken := [record for record in evaluation.records if record.broke_off]:
+            screen.err.print(
+                f"{len(broken)} of {len(evaluation.records)} episodes broke off and count as failures; the same "
+                f"command with --out {folder} makes them again. The first one: {broken[0].message}",
+                style="yellow", highlight=False, markup=False,
+            )  # fmt: skip
         (folder / "report.md").write_text(report.markdown(evaluation, published), encoding="utf-8")
         save_figure(folder / "report.png", evaluation, published)
         found = json.dumps(report.as_json(evaluation), indent=1, ensure_ascii=False) + "\n"

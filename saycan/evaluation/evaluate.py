@@ -2,7 +2,8 @@
 
 A folder holds `trial.json`, which says what was tried, and `episodes.jsonl`, a line for every episode as soon as it has
 ended. An episode follows from its case, its seed and the trial, and so does what a second run of it gives, but for the
-last bits of a language model's sums.
+last bits of a language model's sums. One that broke off, because a server was away or another part failed, is made
+again, and its later line counts.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def evaluate(
     Args:
         cases: Of a suite.
         trials: They may differ in their language model alone.
-        folder: Where episodes are kept; those that are there are not made again. None keeps nothing.
+        folder: Where episodes are kept; those that are there and did not break off are not made again. None
+            keeps nothing.
         suite: Its name or file.
         seeds: Draw where exactly things stand.
         workers: Processes, each with a language model of its own; None takes one a core.
@@ -57,7 +59,7 @@ def evaluate(
     done: dict[tuple[str, str, int], Record] = {}
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        done = {record.key: record for record in _resume(folder, about)}
+        done = {record.key: record for record in _resume(folder, about) if not record.broke_off}
     records = [done[key] for key in _keys(cases, trials, seeds) if key in done]
     for record in records:
         progress(record)

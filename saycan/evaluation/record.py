@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from saycan.step import EndState
+
 VERSION = 1
 """Of the meaning of what is written; episodes of another version are not mixed with these."""
 
@@ -64,6 +66,11 @@ class Record:
     def key(self) -> tuple[str, str, int]:
         """What no two episodes of one evaluation share."""
         return self.llm, self.id, self.seed
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether a part of the agent failed, such as a server that did not answer; it counts as a failure."""
+        return self.end == EndState.FAILED
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Record:

@@ -165,12 +165,13 @@ def _failure(record: Record) -> tuple[str, ...]:
         for step, outcome in zip(record.steps, record.outcomes, strict=True)
     )
     moved = f"; moved {', '.join(record.disturbed)}" if record.disturbed else ""
+    why = f" ({record.message})" if record.broke_off else ""
     goal = "" if record.holds else "; the goal does not hold"
     return (
         f"{record.id}, seed {record.seed}",
         record.instruction,
         steps or "nothing",
-        record.end + goal + moved,
+        record.end + why + goal + moved,
         record.blame,
     )
 

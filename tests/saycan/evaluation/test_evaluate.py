@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from saycan.cli import app
-from saycan.errors import BadInputError, SuiteError, UnknownNameError
+from saycan.errors import BadInputError, ModelUnavailableError, SuiteError, UnknownNameError
 from saycan.evaluation import report
 from saycan.evaluation.evaluate import EPISODES, evaluate
 from saycan.evaluation.judge import run_case
@@ -16,6 +16,7 @@ from saycan.evaluation.record import Record
 from saycan.evaluation.saycan_101 import PUBLISHED
 from saycan.evaluation.suite import COLUMNS, Case
 from saycan.evaluation.trial import Trial
+from saycan.planners.scripted import ScriptedLanguageModel
 from saycan.step import Outcome, Step
 
 BRING = Case(
@@ -32,6 +33,14 @@ def trial(*phrases: str, **changes: object) -> Trial:
 def run(*phrases: str, case: Case = BRING, **changes: object) -> Record:
     one = trial(*phrases, **changes)
     return run_case(case, 0, one, one.language_model())
+
+
+def written(path: Path) -> str:
+    """A suite of one case, as a user writes it."""
+    values = {"id": BRING.id, "family": BRING.family, "instruction": BRING.instruction}
+    values |= {"robot_start": BRING.robot_start, "env_start": BRING.env_start, "goal": BRING.goal}
+    path.write_text("\t".join(COLUMNS) + "\n" + "\t".join(values[name] for name in COLUMNS) + "\n")
+    return str(path)
 
 
 def test_a_run_that_does_what_was_asked_succeeds() -> None:
@@ -118,6 +127,22 @@ def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
         evaluate(cases, [replace(one, execute="physics")], tmp_path, suite="s", workers=1)
 
 
+def test_what_broke_off_is_told_and_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = ScriptedLanguageModel(error=ModelUnavailableError("the server is away"))
+    monkeypatch.setattr("saycan.evaluation.evaluate._LOADED", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(Trial, "language_model", lambda self: away)
+        suite, out = written(tmp_path / "mine.tsv"), str(tmp_path / "out")
+        options = ["--values", "geometric", "--workers", "1", "--out", out, "--llm", "scripted:" + "|".join(FETCH)]
+        result = CliRunner().invoke(app, ["eval", suite, *options])
+    assert result.exit_code == 0 and "1 of 1 episodes broke off" in result.output
+    assert "the server is away" in result.output and "the server is away" in (tmp_path / "out/report.md").read_text()
+    monkeypatch.setattr("saycan.evaluation.evaluate._LOADED", {})
+    result = CliRunner().invoke(app, ["eval", suite, *options])
+    assert result.exit_code == 0 and "broke off" not in result.output
+    assert json.loads((tmp_path / "out/report.json").read_text())["total"]["successes"] == 1
+
+
 def test_processes_find_what_one_finds() -> None:
     cases = [BRING, replace(BRING, id="again")]
     one, two = (evaluate(cases, [trial(*FETCH)], workers=count).records for count in (1, 2))
@@ -132,13 +157,10 @@ def test_trials_of_one_evaluation_share_everything_but_the_language_model() -> N
 
 
 def test_the_command_makes_tables_and_pictures(tmp_path: Path) -> None:
-    suite = tmp_path / "mine.tsv"
-    values = {"id": BRING.id, "family": BRING.family, "instruction": BRING.instruction}
-    values |= {"robot_start": BRING.robot_start, "env_start": BRING.env_start, "goal": BRING.goal}
-    suite.write_text("\t".join(COLUMNS) + "\n" + "\t".join(values[name] for name in COLUMNS) + "\n")
+    suite = written(tmp_path / "mine.tsv")
     options = ["--values", "geometric", "--workers", "1", "--seeds", "2", "--out", str(tmp_path / "out")]
     models = ["--llm", "scripted:" + "|".join(FETCH), "--llm", "scripted:done"]
-    result = CliRunner().invoke(app, ["eval", str(suite), *options, *models, "--json", str(tmp_path / "found.json")])
+    result = CliRunner().invoke(app, ["eval", suite, *options, *models, "--json", str(tmp_path / "found.json")])
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["total"]["successes"] == 2 and set(found["families"]) == {"serving"}
