@@ -41,6 +41,7 @@ class StateReader:
         self._layout = layout
         self._things = {id: (kind, model.body(id).id) for id, kind in things.items()}
         self._body_to_id = {body: id for id, (_, body) in self._things.items()}
+        self._solids = {body: _solids(model, body) for body in self._body_to_id}
         self._pads = (model.geom("left_pad").id, model.geom("right_pad").id)
         self._site = model.site("ee").id
         self._base = np.array([model.joint(name).qposadr[0] for name in BASE_JOINTS])
@@ -105,18 +106,30 @@ class StateReader:
         places: Mapping[str, Place],
     ) -> ObjectState:
         position = data.xpos[body].copy()
-        size = np.array(model.size)
         return ObjectState(
             id=id,
             name=model.name,
             position=position,
             quaternion=data.xquat[body].copy(),
-            size=size,
-            place=_resting_place(position, data.xmat[body].reshape(3, 3), size, held, places, self._layout),
+            size=np.array(model.size),
+            place=_resting_place(position, self._bottom(data, body), held, places, self._layout),
             held=held,
             grasp_yaw=model.grasp_yaw,
             grasp_period=model.grasp_period,
         )
+
+    def _bottom(self, data: mujoco.MjData, body: int) -> float:
+        """Height of a thing's lowest point, m, by the boxes that it collides with: one that lies rolls on them."""
+        boxes = self._solids[body]
+        reach = (np.abs(data.geom_xmat[boxes, 6:9]) * self._model.geom_size[boxes]).sum(axis=1)
+        return float((data.geom_xpos[boxes, 2] - reach).min())
+
+
+def _solids(model: mujoco.MjModel, body: int) -> NDArray[np.int64]:
+    """The geoms that a body collides with, all of them boxes (`saycan.robots.kitchen.objects`)."""
+    geoms = np.flatnonzero((model.geom_bodyid == body) & (model.geom_contype != 0))
+    assert (model.geom_type[geoms] == mujoco.mjtGeom.mjGEOM_BOX).all(), "a thing collides as boxes alone"
+    return geoms
 
 
 def robot_place(base: NDArray[np.float64], layout: Layout = PLACES) -> str | None:
@@ -147,14 +160,12 @@ def drawer_state(opening: float, layout: Layout = PLACES) -> DrawerState:
 
 def _resting_place(
     position: NDArray[np.float64],
-    rotation: NDArray[np.float64],
-    size: NDArray[np.float64],
+    bottom: float,
     held: bool,
     places: Mapping[str, Place],
     furniture: Layout,
 ) -> str | None:
     """Where a thing is: on a top (or on what stands there, once it is let go), inside the bin or inside the drawer."""
-    bottom = float(position[2]) - 0.5 * float(np.abs(rotation[2]) @ size)
     for name, place in places.items():
         layout = furniture[name]
         offset = position[:2] - place.center[:2]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -42,6 +43,22 @@ def test_the_inside_of_the_drawer_moves_with_it() -> None:
     assert out.drawers[0].handle[:2] == pytest.approx(
         shut.drawers[0].handle[:2] + out.drawers[0].opening * out.drawers[0].direction, abs=0.005
     )
+
+
+@pytest.mark.parametrize("name", ["coke can", "redbull can", "tea", "orange", "rice chips", "sponge"])
+def test_what_has_fallen_over_is_still_where_it_lies_however_it_has_rolled(name: str) -> None:
+    for turn in np.linspace(0.0, np.pi, 7):
+        kitchen = Kitchen(f"{name} on table", cameras=())
+        physics = kitchen._physics
+        start = int(physics.model.joint(name).qposadr[0])
+        lying, rolled = np.array([np.cos(np.pi / 4), 0.0, np.sin(np.pi / 4), 0.0]), np.zeros(4)
+        mujoco.mju_mulQuat(rolled, lying, np.array([np.cos(turn / 2), 0.0, 0.0, np.sin(turn / 2)]))
+        physics.data.qpos[start + 2] = kitchen.privileged_state().places["table"].rim + 0.07
+        physics.data.qpos[start + 3 : start + 7] = rolled
+        for _ in range(15):
+            kitchen.apply(Action(gripper=1.0))
+            thing = kitchen.privileged_state().by_id(name)
+            assert thing.place == "table", (turn, thing.position)
 
 
 def test_a_held_thing_is_at_no_place() -> None:
