@@ -56,6 +56,21 @@ class Shape:
         """Add a sphere; returns itself."""
         return self._add("sphere", (width, width, width), at, color)
 
+    def lowest(self, axes: NDArray[np.float64]) -> float:
+        """How far up from the body's origin its lowest point is, m, with the body's axes as columns of `axes` (3, 3)."""
+        up = axes[2]
+        heights = []
+        for kind, size, at in zip(self.kinds, self.sizes, self.at, strict=True):
+            half = 0.5 * np.array(size)
+            if kind == "box":
+                reach = float(np.abs(up) @ half)
+            elif kind == "cylinder":
+                reach = float(half[0] * np.hypot(up[0], up[1]) + half[2] * abs(up[2]))
+            else:
+                reach = float(half[0])
+            heights.append(float(up @ np.array(at)) - reach)
+        return min(heights)
+
     def build(self, client: Any, visual: bool) -> int:
         """Its number among the client's visual or collision shapes; -1 where it has no primitives."""
         if not self.kinds:

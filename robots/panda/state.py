@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from saycan.place import Place
 from saycan.privileged import CameraPose, ObjectState, PrivilegedState, SpillState
 from saycan.robots.kitchen.scene import Thing
+from saycan.robots.panda.bodies import thing_shapes
 from saycan.robots.panda.kinematics import GRASP, PALM
 from saycan.robots.panda.layout import BIN_FLOOR, PLACES, TABLE
 from saycan.robots.panda.world import GRIP_WIDTH, World
@@ -56,15 +57,15 @@ def axes(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
 def _object(world: World, thing: Thing, held: bool) -> ObjectState:
     model = world.models[thing]
     position, quaternion = world.pose(thing)
-    size = np.array(model.size)
-    bottom = float(position[2]) - 0.5 * float(np.abs(axes(quaternion)[2]) @ size)
+    _, solid = thing_shapes(model)
+    bottom = float(position[2]) + solid.lowest(axes(quaternion))
     place = next((name for name, place in PLACES.items() if _rests(place, position, bottom, held)), None)
     return ObjectState(
         id=thing.id,
         name=thing.name,
         position=position,
         quaternion=quaternion,
-        size=size,
+        size=np.array(model.size),
         place=place,
         held=held,
         grasp_yaw=model.grasp_yaw,

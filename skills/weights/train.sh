@@ -1,24 +1,26 @@
 #!/bin/sh
-# Makes the shipped weights from nothing: sh skills/weights/train.sh [FOLDER]. Whatever was stopped goes on when it is
-# started again; seeds, figures and hours stand in README.md beside this file.
+# Makes the shipped weights from nothing: sh skills/weights/train.sh [FOLDER [PART]]. Whatever was stopped goes on when it
+# is started again; seeds, figures and hours stand in README.md beside this file. PART, such as 32, makes everything that
+# much smaller: weights that are good for nothing, in minutes, to see that all of it runs.
 set -eu
-out=${1:-runs/weights}
+out=${1:-runs/weights} part=${2:-1}
+few() { echo $((($1 + part - 1) / part)); }
 rest="pick up, place, put down, trash, bring, open, close"
 
 # Demonstrations by the experts: as everything is measured, and in wider scenes; wiping apart, for it takes so long.
-saycan collect "$out/demos" --scenes 1408 --every 4 --verbs "$rest"
-saycan collect "$out/demos-wide" --scenes 512 --first 300000 --variation wide --every 4 --verbs "$rest"
-saycan collect "$out/wipe" --scenes 400 --first 30000 --every 4 --verbs wipe
-saycan collect "$out/wipe-wide" --scenes 512 --first 330000 --variation wide --every 4 --verbs wipe
+saycan collect "$out/demos" --scenes "$(few 1408)" --every 4 --verbs "$rest"
+saycan collect "$out/demos-wide" --scenes "$(few 512)" --first 300000 --variation wide --every 4 --verbs "$rest"
+saycan collect "$out/wipe" --scenes "$(few 400)" --first 30000 --every 4 --verbs wipe
+saycan collect "$out/wipe-wide" --scenes "$(few 512)" --first 330000 --variation wide --every 4 --verbs wipe
 set -- "$out/demos" "$out/demos-wide" "$out/wipe" "$out/wipe-wide"
-saycan train policy "$@" --out "$out/first" --steps 3600
+saycan train policy "$@" --out "$out/first" --steps "$(few 3600)"
 
 # What it does itself, in turns with the expert (DAgger).
 policy="learned:$out/first/policy.safetensors"
 turns() { # folder, number of scenes, number of the first, verbs, more
 	folder=$1 scenes=$2 first=$3 verbs=$4
 	shift 4
-	saycan collect "$out/$folder" --scenes "$scenes" --first "$first" --policy "$policy" --noise 0.6 --every 4 \
+	saycan collect "$out/$folder" --scenes "$(few "$scenes")" --first "$first" --policy "$policy" --noise 0.6 --every 4 \
 		--verbs "$verbs" "$@"
 }
 turns turns 192 600000 "$rest"
@@ -26,7 +28,7 @@ turns turns-wide 96 700000 "$rest" --variation wide
 turns turns-wipe 224 630000 wipe
 turns turns-wipe-wide 224 730000 wipe --variation wide
 set -- "$@" "$out/turns" "$out/turns-wide" "$out/turns-wipe" "$out/turns-wipe-wide"
-saycan train policy "$@" --out "$out/policy" --start "$out/first/policy.safetensors" --steps 3600 --rate 0.001
+saycan train policy "$@" --out "$out/policy" --start "$out/first/policy.safetensors" --steps "$(few 3600)" --rate 0.001
 
 # What comes of it when it acts alone, where it mostly succeeds and where it often fails: its values, and what has been
 # done, from all that was seen on the way.
@@ -34,7 +36,7 @@ policy="learned:$out/policy/policy.safetensors"
 alone() { # folder, number of scenes, number of the first, more
 	folder=$1 scenes=$2 first=$3
 	shift 3
-	saycan collect "$out/$folder" --scenes "$scenes" --first "$first" --policy "$policy" --alone --noise 0 --every 4 "$@"
+	saycan collect "$out/$folder" --scenes "$(few "$scenes")" --first "$first" --policy "$policy" --alone --noise 0 --every 4 "$@"
 }
 alone alone 64 800000 --in-a-row 2
 alone alone-wipe 96 870000 --in-a-row 1 --verbs wipe
@@ -52,4 +54,4 @@ alone aside-hard-wipe 48 887000 --in-a-row 1 --variation hard --verbs wipe
 for folder in aside aside-wipe aside-hard aside-hard-first aside-hard-wipe; do
 	set -- "$@" --validation "$out/$folder"
 done
-saycan train value "$@" --out "$out/values" --policy "$policy" --steps 3300
+saycan train value "$@" --out "$out/values" --policy "$policy" --steps "$(few 3300)"

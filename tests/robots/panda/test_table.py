@@ -99,6 +99,23 @@ def test_what_is_held_is_held_by_friction_alone(panda) -> None:
     assert dropped.by_id("coke can").position[2] < carried.by_id("coke can").position[2] - 0.2
 
 
+@pytest.mark.parametrize("name", ["coke can", "tea", "orange", "rice chips"])
+def test_what_has_fallen_over_is_still_where_it_lies_however_it_has_rolled(panda, name: str) -> None:
+    robot = panda(f"{name} on table")
+    world = robot._world
+    (body,) = world.bodies.values()
+    position, _ = world.client.getBasePositionAndOrientation(body)
+    lying = world.client.getQuaternionFromEuler([0.0, np.pi / 2, 0.0])
+    for turn in np.linspace(0.0, np.pi, 5):
+        rolled = world.client.getQuaternionFromEuler([0.0, 0.0, turn])
+        _, both = world.client.multiplyTransforms([0, 0, 0], lying, [0, 0, 0], rolled)
+        world.client.resetBasePositionAndOrientation(body, [*position[:2], robot.spec.places["table"].rim + 0.08], both)
+        for _ in range(10):
+            robot.apply(Action(gripper=1.0))
+            thing = robot.privileged_state().by_id(name)
+            assert thing.place == "table", (turn, thing.position)
+
+
 def test_the_cameras_see_things_where_they_are(panda) -> None:
     robot = panda(THINGS, cameras=("head", "wrist"), image_size=128)
     seen, state = robot.observe(), robot.privileged_state()
