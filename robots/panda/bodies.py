@@ -57,7 +57,7 @@ class Shape:
         return self._add("sphere", (width, width, width), at, color)
 
     def lowest(self, axes: NDArray[np.float64]) -> float:
-        """How far up from the body's origin its lowest point is, m, with the body's axes as columns of `axes` (3, 3)."""
+        """How far up from the body's origin its lowest point is, m; the columns of `axes` (3, 3) are the body's."""
         up = axes[2]
         heights = []
         for kind, size, at in zip(self.kinds, self.sizes, self.at, strict=True):
