@@ -74,7 +74,7 @@ class Kitchen:
         self._size, self._cameras, self._rate = image_size, tuple(cameras), rate
         self._kinematics = kitchen_arm()
         self._closed = False
-        self._map = _Map(self)
+        self._map = _Map()
         self.looking = True
         self._view: View | None = None
         self.reset(DEFAULT_SCENE if scene is None else scene, seed)
@@ -93,6 +93,7 @@ class Kitchen:
         seed = self.seed if seed is None else seed
         physics = Physics(place_objects(scene, np.random.default_rng(seed)), self._rate, scene.appearance.palette)
         scene.appearance.paint(physics.model)
+        self._map.follow(scene.layout)
         self.scene: Scene = scene
         self.seed: int = seed
         self._physics = physics
@@ -188,27 +189,26 @@ class Kitchen:
 
 
 class _Map(Mapping[str, Place]):
-    """The furniture as it stands now, drawer shut: whoever was given it before a reset sees the new scene's too."""
+    """The furniture as it stands now, drawer shut: whoever was given it before a reset sees the new scene's too.
 
-    def __init__(self, kitchen: Kitchen) -> None:
-        self._kitchen = kitchen
-        self._layout: Layout | None = None
+    It does not know its kitchen, which whoever keeps a map would keep otherwise.
+    """
+
+    def __init__(self) -> None:
         self._places: Mapping[str, Place] = {}
 
+    def follow(self, layout: Layout) -> None:
+        """Show this furniture from now on."""
+        self._places = place_states(0.0, layout)
+
     def __getitem__(self, name: str) -> Place:
-        return self._now()[name]
+        return self._places[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._now())
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._now())
-
-    def _now(self) -> Mapping[str, Place]:
-        layout = self._kitchen.scene.layout
-        if layout is not self._layout:
-            self._layout, self._places = layout, place_states(0.0, layout)
-        return self._places
+        return len(self._places)
 
     def __reduce__(self) -> tuple[type[dict[str, Place]], tuple[dict[str, Place]]]:
         return dict, (dict(self),)  # a copy does not follow

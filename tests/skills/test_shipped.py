@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -85,3 +87,13 @@ def test_a_black_picture_is_not_trusted() -> None:
     detection = detector.detect(skill, observation, dark)
     assert not detection.success and "like none" in detection.message
     robot.close()
+
+
+def test_a_robot_that_nobody_has_any_more_is_let_go_with_its_networks() -> None:
+    robot = Gate(Kitchen("apple on table", seed=0))
+    parts = [robot.driver, default_policy(robot), default_values(robot), default_detector(robot)]
+    gone = [weakref.ref(part) for part in parts]
+    robot.close()
+    del robot, parts
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 4
