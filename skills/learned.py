@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saycan.action import Action
 from saycan.errors import PolicyError
@@ -39,6 +40,9 @@ LOOKS = 3
 class Finder:
     """ "find the THING": from place to place, where it was last seen first, until the cameras show it.
 
+    At every place it notes too what else is there that somebody may want (`Sightings.wanted`), so that the next search
+    drives straight there, and what is nowhere need not be looked for.
+
     Args:
         perception: Tells from a picture whether the thing is here: its answer to whether "find the THING" is done.
         sightings: What was seen where.
@@ -49,7 +53,8 @@ class Finder:
     def __init__(self, perception: Perception, sightings: Sightings) -> None:
         self._perception, self._sightings = perception, sightings
         self._left: list[str] = []
-        self._answers: list[float] = []
+        self._asked: list[Skill] = []
+        self._answers: list[NDArray[np.float64]] = []
 
     def reset(self, skill: Skill) -> None:
         """Begin a new search."""
@@ -59,9 +64,9 @@ class Finder:
         """One period; ends where the thing is seen, or when every place has been looked at."""
         self._sightings.tell(observation.time)
         gripper = drive_to(observation, observation.base_pose).gripper
-        thing, places = str(skill.object), self._perception.places
+        places = self._perception.places
         if not self._left:
-            self._left = self._order(thing, observation)
+            self._left = self._order(str(skill.object), observation)
         goal = places[self._left[0]]
         action = drive_to(observation, goal.dock)
         here, stands = nearest(observation.base_pose, places)
@@ -69,12 +74,20 @@ class Finder:
             return action
         if not action.terminate and not self._hand_is_up(observation):
             return action
-        self._answers.append(float(self._perception.ask(observation, [skill]).done[0]))
+        if not self._answers:
+            self._asked = [skill, *(other for other in self._sightings.wanted if other.object != skill.object)]
+        seen = self._perception.ask(observation, self._asked)
+        if seen.strange > 1.0:  # of a picture that is not to be trusted, nothing is remembered
+            del self._asked[1:]
+        self._answers.append(seen.done)
         if len(self._answers) < LOOKS:
             return Action(gripper=gripper) if action.terminate else action
-        found = float(np.mean(self._answers)) > 0.5
+        there = np.mean([answers[: len(self._asked)] for answers in self._answers], axis=0) > 0.5
+        found = bool(there[0])
         self._answers = []
-        self._sightings.note(goal.name, {thing: found})
+        self._sightings.note(
+            goal.name, {str(one.object): bool(seen) for one, seen in zip(self._asked, there, strict=True)}
+        )
         self._left.pop(0)
         if found or not self._left:
             return Action(gripper=gripper, terminate=True)

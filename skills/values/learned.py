@@ -57,6 +57,7 @@ class LearnedValues:
         Raises ValueFunctionError when a camera is missing.
         """
         self.sightings.tell(observation.time)
+        self.sightings.wanted = tuple(skill for skill in skills if skill.verb == "find")
         seen = self._perception.ask(observation, skills)
         self.strange = seen.strange
         places = self._perception.places
@@ -83,8 +84,7 @@ class LearnedValues:
         if skill.verb == "find":
             if seen.done[index] > THRESHOLD:
                 return POINTLESS
-            missed = self.sightings.missed.get(str(skill.object), set())
-            return NOWHERE if missed >= everywhere else 1.0
+            return NOWHERE if self.sightings.missed_at(str(skill.object)) >= everywhere else 1.0
         return float(seen.value[index])
 
 

@@ -27,13 +27,15 @@ class Eyes:
 
     def __init__(self, places: dict, where: str | None, sees: float = 0.9) -> None:
         self.places, self.where, self.sees = places, where, sees
+        self.others: dict[str, str] = {}
         self.asked: list[str] = []
 
     def ask(self, observation: Observation, skills: Sequence[Skill]) -> Impression:
         place, stands = nearest(observation.base_pose, self.places)
-        assert stands and [skill.verb for skill in skills] == ["find"]
+        assert stands and {skill.verb for skill in skills} == {"find"}
         self.asked.append(place.name)
-        done = np.array([self.sees if place.name == self.where else 0.1])
+        there = {"apple": self.where, **self.others}
+        done = np.array([self.sees if there.get(str(skill.object)) == place.name else 0.1 for skill in skills])
         return Impression(done, done, done, 0.0)
 
     @property
@@ -75,7 +77,7 @@ def test_it_looks_first_where_the_thing_was_last_seen() -> None:
 
 def test_it_looks_last_where_the_thing_was_missed() -> None:
     names = docks_by_distance()
-    _, eyes = search(None, Sightings(missed={"apple": {*names[:2]}}))
+    _, eyes = search(None, Sightings(missed={"apple": dict.fromkeys(names[:2], 0.0)}))
     assert {*eyes.visited[-2:]} == {*names[:2]} and {*eyes.visited} == {*names}
 
 
@@ -101,7 +103,7 @@ def test_it_ends_when_everything_but_the_bin_was_looked_at_in_vain() -> None:
     robot, eyes = search(None, sightings)
     names = docks_by_distance()
     assert sorted(eyes.visited) == sorted(names)
-    assert sightings.missed == {"apple": {*names}} and not sightings.seen
+    assert sightings.missed_at("apple") == {*names} and not sightings.seen
     assert robot.privileged_state().robot_place == eyes.visited[-1]
 
 
@@ -120,12 +122,30 @@ def test_one_look_does_not_decide() -> None:
     assert not sightings.seen and len(eyes.asked) == LOOKS * len(docks_by_distance())
 
 
+def test_a_search_remembers_what_else_it_has_seen_and_missed() -> None:
+    robot, sightings = FakeRobot(), Sightings()
+    eyes = Eyes(robot.privileged_state().places, None)
+    eyes.others = {"tea": docks_by_distance()[2]}
+    tea, sponge = replace(FIND, phrase="find the tea", object="tea"), replace(FIND, phrase="find it", object="sponge")
+    sightings.wanted = (FIND, tea, sponge)
+    finder = Finder(eyes, sightings)  # type: ignore[arg-type]
+    while not (action := finder.act(robot.observe(), FIND)).terminate:
+        robot.apply(action)
+    assert sightings.seen == {"tea": docks_by_distance()[2]}
+    assert sightings.missed_at("sponge") == sightings.missed_at("apple") == {*docks_by_distance()}
+    eyes.asked.clear()
+    finder.reset(tea)
+    while not (action := finder.act(robot.observe(), tea)).terminate:
+        robot.apply(action)
+    assert eyes.visited == [docks_by_distance()[2]]
+
+
 def test_a_new_search_begins_anew() -> None:
     robot = FakeRobot()
     eyes = Eyes(robot.privileged_state().places, None)
     finder = Finder(eyes, Sightings())  # type: ignore[arg-type]
     finder.act(robot.observe(), FIND)
-    finder._answers.append(1.0)
+    finder._answers.append(np.ones(1))
     finder.reset(FIND)
     assert not finder._left and not finder._answers
 

@@ -60,20 +60,20 @@ def test_finding_is_pointless_where_the_thing_is_seen() -> None:
     assert values(Eyes(done={FIND: 0.8}), AT_TABLE, sightings)[FIND] == POINTLESS * LEVEL["find"]
     assert sightings.seen == {"apple": "table"}
     assert values(Eyes(done={FIND: 0.2}), AT_TABLE, sightings)[FIND] == LEVEL["find"]
-    assert sightings.seen == {} and sightings.missed == {"apple": {"table"}}
+    assert sightings.seen == {} and sightings.missed_at("apple") == {"table"}
 
 
 def test_finding_is_hardly_worth_it_when_everything_was_looked_at_in_vain() -> None:
-    everywhere = Sightings(missed={"apple": {"table", "far counter"}})  # a bin gives nothing back
+    everywhere = Sightings(missed={"apple": {"table": 0.0, "far counter": 0.0}})  # a bin gives nothing back
     assert values(Eyes(), ON_THE_WAY, everywhere)[FIND] == NOWHERE * LEVEL["find"]
-    assert values(Eyes(), ON_THE_WAY, Sightings(missed={"apple": {"table"}}))[FIND] == LEVEL["find"]
+    assert values(Eyes(), ON_THE_WAY, Sightings(missed={"apple": {"table": 0.0}}))[FIND] == LEVEL["find"]
 
 
 def test_nothing_is_noted_on_the_way_nor_from_a_strange_picture() -> None:
     sightings = Sightings()
     values(Eyes(done={FIND: 0.9}), ON_THE_WAY, sightings)
     values(Eyes(2.0, done={FIND: 0.9}), AT_TABLE, sightings)
-    assert sightings == Sightings()
+    assert (sightings.seen, sightings.missed) == ({}, {})
 
 
 def test_a_strange_picture_is_not_trusted() -> None:
@@ -122,5 +122,5 @@ def test_other_maps_have_other_bins(name: str) -> None:
     bin_ = PLACES["trash can"]
     eyes.places = {"table": PLACES["table"], "pail": Place("pail", *(getattr(bin_, part) for part in (
         "kind", "dock", "center", "half_size", "rim")))}  # fmt: skip
-    found = values(eyes, ON_THE_WAY, Sightings(missed={"apple": {name}}))
+    found = values(eyes, ON_THE_WAY, Sightings(missed={"apple": {name: 0.0}}))
     assert found[FIND] == (NOWHERE if name == "table" else 1.0) * LEVEL["find"]

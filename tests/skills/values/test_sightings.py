@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from saycan.skills.values.sightings import Sightings
+from saycan.skills.values.sightings import STALE, Sightings
 
 NEAREST = ("table", "far counter", "operator")
 
@@ -21,7 +21,7 @@ def test_what_is_gone_from_where_it_was_seen_is_not_looked_for_there() -> None:
     sightings = Sightings()
     sightings.note("operator", {"apple": True})
     sightings.note("operator", {"apple": False})
-    assert sightings.seen == {} and sightings.missed == {"apple": {"operator"}}
+    assert sightings.seen == {} and sightings.missed_at("apple") == {"operator"}
     sightings.note("table", {"apple": False})
     assert sightings.order("apple", NEAREST) == ["far counter", "table", "operator"]
     sightings.note("table", {"apple": True})
@@ -29,7 +29,7 @@ def test_what_is_gone_from_where_it_was_seen_is_not_looked_for_there() -> None:
 
 
 def test_a_clock_that_goes_back_is_a_new_world() -> None:
-    sightings = Sightings(seen={"apple": "table"}, missed={"tea": {"table"}})
+    sightings = Sightings(seen={"apple": "table"}, missed={"tea": {"table": 0.0}})
     for time in (1.0, 1.0, 5.0):
         sightings.tell(time)
     assert sightings.seen
@@ -38,6 +38,16 @@ def test_a_clock_that_goes_back_is_a_new_world() -> None:
 
 
 def test_forget() -> None:
-    sightings = Sightings(seen={"apple": "table"}, missed={"tea": {"table"}})
+    sightings = Sightings(seen={"apple": "table"}, missed={"tea": {"table": 0.0}})
     sightings.forget()
     assert (sightings.seen, sightings.missed) == ({}, {})
+
+
+def test_what_was_missed_long_ago_is_looked_for_there_again() -> None:
+    sightings = Sightings()
+    sightings.tell(10.0)
+    sightings.note("table", {"apple": False})
+    sightings.tell(9.0 + STALE)
+    assert sightings.missed_at("apple") == {"table"}
+    sightings.tell(10.0 + STALE)
+    assert sightings.missed_at("apple") == set() and sightings.order("apple", NEAREST) == [*NEAREST]
