@@ -43,7 +43,12 @@ alone alone-wipe 96 870000 --in-a-row 1 --verbs wipe
 alone alone-hard 960 810000 --in-a-row 2 --variation hard --verbs "$rest"
 alone alone-hard-first 352 840000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
 alone alone-hard-wipe 64 830000 --in-a-row 1 --variation hard --verbs wipe
-set -- "$@" "$out/alone" "$out/alone-wipe" "$out/alone-hard" "$out/alone-hard-first" "$out/alone-hard-wipe"
+alone more-hard 512 910000 --in-a-row 2 --variation hard --verbs "$rest"
+alone more-hard-first 1600 920000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
+alone more-hard-wipe 192 950000 --in-a-row 1 --variation hard --verbs wipe
+for folder in alone alone-wipe alone-hard alone-hard-first alone-hard-wipe more-hard more-hard-first more-hard-wipe; do
+	set -- "$@" "$out/$folder"
+done
 
 # The same from other scenes, from which nothing is learned: what makes probabilities of answers, and deeds of those.
 alone aside 64 880000 --in-a-row 2
