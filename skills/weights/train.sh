@@ -44,8 +44,8 @@ alone alone-hard 960 810000 --in-a-row 2 --variation hard --verbs "$rest"
 alone alone-hard-first 352 840000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
 alone alone-hard-wipe 64 830000 --in-a-row 1 --variation hard --verbs wipe
 alone more-hard 512 910000 --in-a-row 2 --variation hard --verbs "$rest"
-alone more-hard-first 1600 920000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
-alone more-hard-wipe 192 950000 --in-a-row 1 --variation hard --verbs wipe
+alone more-hard-first 2912 920000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
+alone more-hard-wipe 64 950000 --in-a-row 1 --variation hard --verbs wipe
 for folder in alone alone-wipe alone-hard alone-hard-first alone-hard-wipe more-hard more-hard-first more-hard-wipe; do
 	set -- "$@" "$out/$folder"
 done
