@@ -12,8 +12,7 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,6 +110,7 @@ def train(
         BadInputError: What `folder` holds belongs to another network.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(recipe.seed)
     network.to(device).train()
     if beside is not None:
         beside.to(device)
@@ -124,8 +124,7 @@ def train(
         rng = np.random.default_rng([recipe.seed, step])
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate_at(step)
-        with _drawing(recipe.seed, step, device):
-            parts = losses(network, rng, recipe.batch)
+        parts = losses(network, rng, recipe.batch)
         total: Tensor = sum(parts.values(), torch.zeros((), device=device))
         optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -154,14 +153,6 @@ def train(
         if last:
             break
     return average.to("cpu").eval()
-
-
-@contextmanager
-def _drawing(seed: int, step: int, device: str) -> Iterator[None]:
-    """What layers draw (dropout) follows from seed and step too, and nobody else's random numbers are touched."""
-    with torch.random.fork_rng([torch.cuda.current_device()] if device.startswith("cuda") else []):
-        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
-        yield
 
 
 @torch.no_grad()

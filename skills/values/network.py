@@ -85,8 +85,6 @@ class ValueNetwork(nn.Module):
         stem, channels, blocks: Of each camera's convolutional network; its map has a quarter of the picture's size.
         heads, width: Attention heads and their width d.
         hidden: Width of the perceptron.
-        dropout: Share of what the perceptron is fed, and of its own numbers, that training leaves out; attempts are
-            few, and are learned by heart otherwise.
     """
 
     def __init__(
@@ -99,14 +97,12 @@ class ValueNetwork(nn.Module):
         heads: int = 4,
         width: int = 24,
         hidden: int = 96,
-        dropout: float = 0.3,
     ) -> None:
         super().__init__()
         self._config = {
             "cameras": list(cameras), "text": text, "stem": stem, "channels": channels, "blocks": blocks,
-            "heads": heads, "width": width, "hidden": hidden, "dropout": dropout,
+            "heads": heads, "width": width, "hidden": hidden,
         }  # fmt: skip
-        self._dropout = dropout
         self._cameras, self._heads, self._width = tuple(cameras), heads, width
         self.eyes = nn.ModuleDict({name: _eye(stem, channels, blocks) for name in cameras})
         inner = heads * width
@@ -168,16 +164,9 @@ class ValueNetwork(nn.Module):
             attention.append(scores)
             start += tokens
         body = look.body[:, None].expand(-1, count, -1)
-        x = torch.cat([self._drop(torch.cat([*parts, phrase, body], dim=2)), place], dim=2)
-        for layer in self.answer:
-            x = layer(x)
-            if isinstance(layer, nn.ReLU):
-                x = self._drop(x)
-        value, possible, done = x.unbind(dim=2)  # (B, S) each
+        answers = self.answer(torch.cat([*parts, phrase, body, place], dim=2))  # (B, S, 3)
+        value, possible, done = answers.unbind(dim=2)
         return Answers(value, possible, done, tuple(attention))
-
-    def _drop(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, self._dropout, self.training)
 
 
 def pointing_loss(attention: Sequence[Tensor], where: Tensor) -> Tensor:

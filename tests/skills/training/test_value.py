@@ -264,9 +264,9 @@ def test_platts_calibration_finds_slope_and_offset() -> None:
 
 
 def test_the_policys_own_values_at_its_starts(made: ValueBatches) -> None:
-    logits, outcome = own_values(network().eval(), made)
+    logits, outcome = own_values(network(), made)
     assert outcome.tolist() == [seed % 2 == 0 for seed in range(12)]
-    every, outcomes = own_values(network().eval(), made, starts=False)
+    every, outcomes = own_values(network(), made, starts=False)
     assert len(every) == len(outcomes) == 30  # the last row of a success is none to begin with
     lengths = np.where(outcome, 2, 3)
     np.testing.assert_allclose(every[np.cumsum(lengths) - lengths], logits, atol=1e-5)

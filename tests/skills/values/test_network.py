@@ -60,15 +60,6 @@ def test_every_part_of_the_question_matters() -> None:
         assert (other.done - plain).abs() > 1e-4
 
 
-def test_training_leaves_a_part_out_and_answering_none() -> None:
-    network = small()
-    look = network.look(pictures(), torch.randn(2, BODY))
-    text, place = network.read(torch.randn(5, TEXT)), torch.randn(2, 5, PLACE)
-    assert torch.equal(network.ask(look, text, place).value, network.ask(look, text, place).value)
-    network.train()
-    assert not torch.allclose(network.ask(look, text, place).value, network.ask(look, text, place).value)
-
-
 def test_each_camera_has_an_eye_of_its_own() -> None:
     network = small()
     images = pictures(1)
