@@ -59,7 +59,7 @@ def evaluate(
     done: dict[tuple[str, str, int], Record] = {}
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        done = {record.key: record for record in _resume(folder, about) if not record.broke_off}
+        done = {record.key: record for record in _resume(folder, about)}
     records = [done[key] for key in _keys(cases, trials, seeds) if key in done]
     for record in records:
         progress(record)
@@ -94,7 +94,10 @@ def _about(suite: str, trials: Sequence[Trial]) -> dict[str, Any]:
 
 
 def _resume(folder: Path, about: dict[str, Any]) -> list[Record]:
-    """The episodes that are there. Raises BadInputError where they are of another trial."""
+    """The episodes that are there; those that broke off, and a line that was cut off, are taken out of the file.
+
+    Raises BadInputError where they are of another trial.
+    """
     path = folder / TRIAL
     if not path.exists():
         path.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -107,10 +110,15 @@ def _resume(folder: Path, about: dict[str, Any]) -> list[Record]:
             f"asked for {[about[n] for n in other]}; evaluate into another folder"
         )
     episodes = folder / EPISODES
-    lines = episodes.read_text(encoding="utf-8").split("\n") if episodes.exists() else [""]
-    if lines[-1]:  # a line that was cut off; the next one begins anew
-        episodes.write_text("".join(line + "\n" for line in lines[:-1]), encoding="utf-8")
-    return [Record.from_json(json.loads(line)) for line in lines[:-1]]
+    text = episodes.read_text(encoding="utf-8") if episodes.exists() else ""
+    lines = text.split("\n")[:-1]
+    records = [Record.from_json(json.loads(line)) for line in lines]
+    kept = "".join(line + "\n" for line, record in zip(lines, records, strict=True) if not record.broke_off)
+    if kept != text:
+        draft = episodes.with_suffix(".draft")
+        draft.write_text(kept, encoding="utf-8")
+        draft.replace(episodes)
+    return [record for record in records if not record.broke_off]
 
 
 def _carry_out(jobs: Sequence[tuple[Case, int, Trial]], workers: int) -> Iterable[Record]:

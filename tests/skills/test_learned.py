@@ -26,7 +26,7 @@ class Eyes:
     """Sees a thing where it stands, from its dock; notes where it was asked."""
 
     def __init__(self, places: dict, where: str | None, sees: float = 0.9) -> None:
-        self.places, self.where, self.sees = places, where, sees
+        self.places, self.where, self.sees, self.strange = places, where, sees, 0.0
         self.others: dict[str, str] = {}
         self.asked: list[str] = []
 
@@ -36,7 +36,7 @@ class Eyes:
         self.asked.append(place.name)
         there = {"apple": self.where, **self.others}
         done = np.array([self.sees if there.get(str(skill.object)) == place.name else 0.1 for skill in skills])
-        return Impression(done, done, done, 0.0)
+        return Impression(done, done, done, self.strange)
 
     @property
     def visited(self) -> list[str]:
@@ -138,6 +138,17 @@ def test_a_search_remembers_what_else_it_has_seen_and_missed() -> None:
     while not (action := finder.act(robot.observe(), tea)).terminate:
         robot.apply(action)
     assert eyes.visited == [docks_by_distance()[2]]
+
+
+def test_of_a_picture_that_is_not_to_be_trusted_nothing_else_is_remembered() -> None:
+    robot, sightings = FakeRobot(), Sightings()
+    eyes = Eyes(robot.privileged_state().places, None)
+    eyes.strange = 1.5
+    sightings.wanted = (replace(FIND, phrase="find the tea", object="tea"),)
+    finder = Finder(eyes, sightings)  # type: ignore[arg-type]
+    while not (action := finder.act(robot.observe(), FIND)).terminate:
+        robot.apply(action)
+    assert len(eyes.visited) == len(docks_by_distance()) and "tea" not in sightings.missed
 
 
 def test_a_new_search_begins_anew() -> None:

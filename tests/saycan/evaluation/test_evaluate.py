@@ -141,6 +141,7 @@ def test_what_broke_off_is_told_and_made_again(tmp_path: Path, monkeypatch: pyte
     result = CliRunner().invoke(app, ["eval", suite, *options])
     assert result.exit_code == 0 and "broke off" not in result.output
     assert json.loads((tmp_path / "out/report.json").read_text())["total"]["successes"] == 1
+    assert len((tmp_path / "out" / EPISODES).read_text().splitlines()) == 1
 
 
 def test_processes_find_what_one_finds() -> None:
