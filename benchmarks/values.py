@@ -7,7 +7,8 @@ Every episode starts in a scene in which its skill's symbolic precondition holds
 which it often fails, the others frozen ones; the policy tries, the simulator judges. Reported for each verb: how often
 it succeeded (base rate), the area under the ROC curve (AUC) and the expected calibration error (ECE) of the learned
 value and of the privileged geometric one, and the detector's balanced accuracy and share of false successes. A verb
-counts where at least a fifth of its episodes went either way. Phrases that are plainly impossible are reported apart.
+counts where at least a fifth of its episodes went either way. Beside the AUC stands its 95% interval, beside
+the ECE what values that are exactly right would have, for so few cases. What is plainly impossible is reported apart.
 
 `--again N` makes every attempt N times more, with the things moved by 2 mm, turned by a degree, and held 1 mm higher or
 lower, which no picture of 64 pixels shows: how well their mean tells what came of the first one (AUC) is about as well
@@ -42,7 +43,7 @@ from saycan.skills.detector import PrivilegedDetector
 from saycan.skills.geometric import PrivilegedGeometricValues
 from saycan.skills.kitchen import STRESS, kitchen_library
 from saycan.skills.shipped import Learned, learned
-from saycan.statistics import Rate, auc, calibration_error
+from saycan.statistics import Rate, auc, auc_interval, calibration_error, calibration_floor
 from saycan.symbolic import precondition
 
 LIBRARY = kitchen_library()
@@ -281,17 +282,26 @@ def report_values(console: Console, verbs: Sequence[str], trials: Sequence[Trial
         )
         base = float(success.mean())
         mixed = FEWEST <= base <= 1 - FEWEST
+        low, high = auc_interval(learned_, success) if mixed else (float("nan"), float("nan"))
         hits = float(detected[success].mean()) if success.any() else float("nan")
         false = float(detected[~success].mean()) if (~success).any() else float("nan")
         figures = {
             "auc": auc(learned_, success) if mixed else float("nan"),
+            "auc_low": low,
+            "auc_high": high,
             "ece": calibration_error(learned_, success),
+            "ece_floor": calibration_floor(learned_),
             "geometric_auc": auc(geometric, success) if mixed else float("nan"),
             "geometric_ece": calibration_error(geometric, success),
             "detected": 0.5 * (hits + 1 - false),
             "false_success": false,
         }
-        table.add_row(verb, f"{base:.2f} of {len(mine)}", *(f"{value:.3f}" for value in figures.values()))
+        table.add_row(
+            verb, f"{base:.2f} of {len(mine)}", f"{figures['auc']:.3f} ({low:.2f}-{high:.2f})",
+            f"{figures['ece']:.3f} ({figures['ece_floor']:.3f})", f"{figures['geometric_auc']:.3f}",
+            f"{figures['geometric_ece']:.3f}", f"{figures['detected']:.3f}",
+            f"{false:.3f} of {np.count_nonzero(~success)}",
+        )  # fmt: skip
         rows.append(Row(f"value/base/{verb}", base, f"of {len(mine)}"))
         rows += [Row(f"value/{name}/{verb}", value, "share") for name, value in figures.items()]
     console.print(table)

@@ -58,6 +58,22 @@ def auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     return float((ranks[positive].sum() - 0.5 * count * (count + 1)) / (count * others))
 
 
+def auc_interval(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_], draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """(low, high) of the 95% interval of `auc`, by the bootstrap: percentiles over `draws` samples with replacement.
+
+    Each class is drawn from by itself, so that both are in every sample; NaN for one class.
+    """
+    if positive.all() or not positive.any():
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    classes = [np.flatnonzero(positive), np.flatnonzero(~positive)]
+    samples = [np.concatenate([rng.choice(one, len(one)) for one in classes]) for _ in range(draws)]
+    low, high = np.percentile([auc(scores[some], positive[some]) for some in samples], [2.5, 97.5])
+    return float(low), float(high)
+
+
 def calibration_error(probabilities: NDArray[np.float64], happened: NDArray[np.bool_], bins: int = 10) -> float:
     """Expected calibration error (Guo et al. 2017, arXiv:1706.04599): mean |share that happened - mean probability|.
 
@@ -71,3 +87,13 @@ def calibration_error(probabilities: NDArray[np.float64], happened: NDArray[np.b
         for k in np.unique(which)
     ]
     return float(sum(gaps))
+
+
+def calibration_floor(probabilities: NDArray[np.float64], bins: int = 10, draws: int = 1000, seed: int = 0) -> float:
+    """The `calibration_error` that probabilities which are exactly right have in the mean, for there are so few cases.
+
+    Outcomes are drawn from the probabilities themselves (Vaicenavicius et al. 2019, arXiv:1902.06977).
+    """
+    rng = np.random.default_rng(seed)
+    happened = rng.random((draws, len(probabilities))) < probabilities
+    return float(np.mean([calibration_error(probabilities, one, bins) for one in happened]))

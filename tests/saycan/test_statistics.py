@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from saycan.statistics import Rate, auc, calibration_error
+from saycan.statistics import Rate, auc, auc_interval, calibration_error, calibration_floor
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,32 @@ def test_calibration_at_the_ends() -> None:
     assert calibration_error(sure, np.array([False, True, True])) == 0.0
     assert calibration_error(sure, np.array([True, False, False])) == 1.0
     assert np.isnan(calibration_error(np.zeros(0), np.zeros(0, bool)))
+
+
+def test_the_interval_of_an_area_holds_what_many_cases_have() -> None:
+    rng = np.random.default_rng(1)
+
+    def cases(count: int) -> tuple[np.ndarray, np.ndarray]:
+        positive = rng.random(count) < 0.7
+        return rng.normal(positive * 1.2, 1.0), positive
+
+    truth = auc(*cases(200_000))
+    intervals = [auc_interval(*cases(150), draws=300) for _ in range(60)]
+    assert sum(low <= truth <= high for low, high in intervals) >= 51  # 95% of 60 are 57; fewer than 51 in 1 of 1,000
+    assert 0.1 < np.mean([high - low for low, high in intervals]) < 0.25
+
+
+def test_an_interval_needs_both_classes() -> None:
+    assert np.isnan(auc_interval(np.ones(3), np.ones(3, bool))).all()
+    assert auc_interval(np.array([0.1, 0.9]), np.array([False, True])) == (1.0, 1.0)
+
+
+def test_probabilities_that_are_right_have_an_error_of_chance_alone() -> None:
+    rng = np.random.default_rng(2)
+    probabilities = rng.random(300)
+    floor = calibration_floor(probabilities, draws=400)
+    errors = [calibration_error(probabilities, rng.random(300) < probabilities) for _ in range(400)]
+    assert floor == pytest.approx(np.mean(errors), abs=0.003)
+    assert calibration_floor(np.repeat(probabilities, 100), draws=20) < 0.2 * floor
+    assert calibration_floor(np.array([0.0, 1.0])) == 0.0
+    assert np.isnan(calibration_floor(np.zeros(0), draws=3))
