@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -288,7 +289,8 @@ def doctor(traceback: Traceback = False) -> None:
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point. Parts that are named "module:attribute" may lie in the folder in which it is started."""
+    sys.path.append("")
     app(prog_name="saycan")
 
 

@@ -8,9 +8,12 @@ Other packages add names through the entry point groups `saycan.robots`, `saycan
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, cast
 
+from saycan.adapters import as_policy, as_value_function
 from saycan.errors import BadInputError, MissingPartError, UnknownNameError
 from saycan.gate import Gate
 from saycan.language import LanguageModel, prompt_of
@@ -97,6 +100,9 @@ DETECTORS = {
 
 GROUPS = {"policy": "saycan.policies", "value function": "saycan.values", "success detector": "saycan.detectors"}
 """Kind of part to its entry point group."""
+
+FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"policy": as_policy, "value function": as_value_function}
+"""Kinds of part that a plain function can be, and what makes one of it."""
 
 PRIVILEGED = ("experts", "oracle", "geometric", "privileged")
 """Names of parts that read a simulator's own state."""
@@ -186,8 +192,9 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
     """A policy for a robot, by name: "experts", "learned", "learned:FILE", "remote:ws://HOST:PORT",
     "lerobot:CHECKPOINT", an entry point, or "module:attribute".
 
-    Entry points are those of the group `saycan.policies`. It gets the driver and `options`. Raises UnknownNameError or
-    MissingPartError.
+    Entry points are those of the group `saycan.policies`. What is found gets the driver and `options` and makes a
+    policy, or is a function `(observation, skill) -> Action` itself. Raises UnknownNameError or MissingPartError, and
+    PolicyError where what is found is neither.
     """
     driver = _driver(robot)
     kind, colon, file = name.partition(":")
@@ -201,7 +208,10 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
 
 
 def make_values(name: str, robot: Robot, **options: Any) -> ValueFunction:
-    """A value function for a robot, by name: "learned", "geometric", or "module:attribute"; see `make_policy`."""
+    """A value function for a robot, by name: "learned", "geometric", or "module:attribute"; see `make_policy`.
+
+    Raises ValueFunctionError where what is found is none.
+    """
     return cast(ValueFunction, _part("value function", name, VALUES, _driver(robot), options))
 
 
@@ -292,7 +302,18 @@ def _part(kind: str, name: str, homes: dict[str, str], driver: Robot, options: d
         raise MissingPartError(f"the {kind} {name!r} reads a simulator's own state, and {driver!r} gives none away")
     if name == "learned":
         _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
-    return _find(kind, name, homes, GROUPS[kind])(driver, **options)
+    found = _find(kind, name, homes, GROUPS[kind])
+    if name in homes or kind not in FUNCTIONS:
+        return found(driver, **options)
+    return FUNCTIONS[kind](found if _is_of_two(found) else found(driver, **options))
+
+
+def _is_of_two(found: Any) -> bool:
+    """Whether this is a function `(observation, skill)`, and not what makes a part of a robot."""
+    if not inspect.isfunction(found):
+        return False
+    needed = [one for one in inspect.signature(found).parameters.values() if one.default is one.empty]
+    return len([one for one in needed if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]) == 2
 
 
 def _embedder() -> Any:

@@ -58,5 +58,42 @@ def test_it_works_by_name(saycan: Callable[..., str]) -> None:
     assert "finished" in said and "3. look ahead" in said
 
 
+SKILLS = """
+from saycan import Action
+from saycan.success import Detection
+
+def policy(observation, skill):
+    return Action(gripper=0.5, terminate=True)
+
+def values(observation, skill):
+    return 1.0
+
+class Detector:
+    def __init__(self, robot): ...
+    def detect(self, skill, before, after):
+        return Detection(after.gripper > 0.4)
+"""
+FILE = """
+policy = "my_skills:policy"
+values = "my_skills:values"
+detector = "my_skills:Detector"
+
+[[skill]]
+phrase = "wave hello"
+"""
+
+
+def test_functions_beside_where_it_is_started_are_found(tmp_path: Path) -> None:
+    (tmp_path / "my_skills.py").write_text(SKILLS)
+    (tmp_path / "my_skills.toml").write_text(FILE)
+    script = [sys.executable, "-P", "-c", "from saycan.cli import main; main()"]  # it does not look there by itself
+    options = ["--robot", "fake", "--library", "my_skills.toml", "--llm", "scripted:wave hello|done", "--no-record"]
+    said = subprocess.run(
+        [*script, "run", "wave", *options],
+        capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "200"}, check=False, cwd=tmp_path,
+    ).stdout  # fmt: skip
+    assert "finished" in said and "1. wave hello" in said
+
+
 def test_it_is_short() -> None:
     assert len((PLUGIN / "saycan_lamp.py").read_text().splitlines()) < 100

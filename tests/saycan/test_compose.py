@@ -8,10 +8,11 @@ import pytest
 
 from saycan import compose
 from saycan.agent import Agent
-from saycan.errors import BadInputError, MissingPartError, UnknownNameError
+from saycan.errors import BadInputError, MissingPartError, PolicyError, UnknownNameError, ValueFunctionError
 from saycan.gate import Gate
 from saycan.planners.scripted import ScriptedLanguageModel
 from saycan.robots.fake import FakeRobot
+from saycan.skill import Skill
 
 
 @pytest.fixture
@@ -192,3 +193,26 @@ def test_a_stand_in_is_asked_in_the_words_of_the_first() -> None:
             both._second()
             assert both.prompt_name == getattr(first, "prompt_name", "kitchen")
     assert names == ["gemma:none", "gemma"]
+
+
+def test_plain_functions_by_name(tmp_path, monkeypatch) -> None:
+    (tmp_path / "my_skills.py").write_text(
+        "from saycan import Action\n"
+        "def act(observation, skill): return Action(gripper=0.5, terminate=True)\n"
+        "def act_on(robot): return act\n"
+        "def likely(observation, skill, least=0.25): return least\n"
+        "def likely_on(robot, least=0.5): return lambda observation, skill: least\n"
+        "def nothing(robot): return None\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    robot = FakeRobot()
+    skill, seen = Skill("wave", "wave"), robot.observe()
+    for name in ("my_skills:act", "my_skills:act_on"):
+        assert compose.make_policy(name, robot).act(seen, skill).gripper == 0.5
+    assert compose.make_values("my_skills:likely", robot).values(seen, [skill]) == [0.25]
+    assert compose.make_values("my_skills:likely_on", Gate(robot)).values(seen, [skill]) == [0.5]
+    with pytest.raises(PolicyError, match="found None"):
+        compose.make_policy("my_skills:nothing", robot)
+    with pytest.raises(ValueFunctionError, match="found None"):
+        compose.make_values("my_skills:nothing", robot)
+    del sys.modules["my_skills"]
