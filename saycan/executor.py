@@ -51,9 +51,9 @@ def execute(
     """
     began, ticks, fault = perf_counter(), 0, None
     try:
+        _reset(policy, skill)  # may load or connect: what the first action follows from is seen afterwards
         before = observation = robot.observe()
         limit = max(1, math.ceil(skill.seconds * robot.spec.rate - 1e-9))
-        _reset(policy, skill)
         still: list[Action] | None = None  # what is left to be waited for, once the policy has ended
         while True:
             if should_stop():

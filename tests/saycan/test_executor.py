@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +14,7 @@ from saycan.adapters import as_policy
 from saycan.errors import PolicyError, RobotError
 from saycan.executor import execute
 from saycan.gate import Gate
+from saycan.robot import Freshness
 from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
 from saycan.step import Outcome
@@ -198,3 +201,18 @@ def test_the_policy_is_reset_before_each_skill() -> None:
     seen = []
     run(SimpleNamespace(reset=seen.append, act=up))
     assert seen == [WAVE]
+
+
+def test_a_policy_may_take_its_time_to_reset() -> None:
+    robot = FakeRobot()
+    robot.spec = replace(robot.spec, simulated=False, freshness=Freshness(observation=0.05))
+    seen = []
+
+    def act(observation, skill) -> Action:
+        seen.append(observation)
+        return Action(terminate=True)
+
+    ticks = execute(Gate(robot), SimpleNamespace(reset=lambda skill: time.sleep(0.1), act=act), WAVE)
+    assert next(ticks).observation is seen[0], "the first action follows from what was seen after the reset"
+    ticks.close()
+    assert len(robot.actions) == 1
