@@ -57,6 +57,10 @@ class UnknownNameError(BadInputError):
         shown = ", ".join(self.valid[:40]) + (f", ... ({len(self.valid)} in all)" if len(self.valid) > 40 else "")
         super().__init__(f"unknown {kind} {found[:80]!r}.{hint} Valid: {shown or 'none'}")
 
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, tuple[str, ...]]]:
+        """How another process makes it again; an exception's own way knows the message alone."""
+        return type(self), (self.kind, self.found, self.valid)
+
 
 class SceneError(BadInputError):
     """A scene that cannot be built."""

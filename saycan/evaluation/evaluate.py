@@ -159,7 +159,8 @@ def _one(case: Case, seed: int, trial: Trial) -> Record:
     try:
         record = run_case(case, seed, trial, _LOADED[key])
     except SayCanError as error:
-        raise type(error)(f"case {case.id}, seed {seed}: {error}") from error
+        kind = BadInputError if isinstance(error, BadInputError) else SayCanError  # which a message is enough to make
+        raise kind(f"case {case.id}, seed {seed}: {error}") from error
     return replace(record, llm=trial.llm)
 
 

@@ -182,6 +182,18 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path: Path) -> None:
         assert result.exit_code == 2 and says in result.output
 
 
+@pytest.mark.parametrize(("llm", "workers"), [("gema", "2"), ("gema", "1"), ("scripted:done", "1")])
+def test_a_name_that_does_not_exist_is_bad_input_from_wherever_it_is_told(
+    tmp_path: Path, llm: str, workers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saycan.evaluation.evaluate._LOADED", {})
+    suite = written(tmp_path / "mine.tsv")
+    options = ["--llm", llm, "--values", "lerned", "--seeds", "2", "--workers", workers, "--out", str(tmp_path / "o")]
+    result = CliRunner().invoke(app, ["eval", suite, *options])
+    says = "unknown language model 'gema'" if llm == "gema" else "case bring, seed 0: unknown value function 'lerned'"
+    assert result.exit_code == 2 and says in " ".join(result.output.split())
+
+
 def test_rates_stand_beside_what_was_published() -> None:
     record = run("done")
     rows = report.rows([replace(record, family="NL Verbs"), replace(record, family="NL Verbs", success=True)])
