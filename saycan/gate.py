@@ -22,7 +22,7 @@ from saycan.errors import HaltedError, RobotError, UnsafeActionError
 from saycan.halt import Halt, Severity
 from saycan.inspection import Inspection, find_problem
 from saycan.observation import Observation
-from saycan.robot import EmergencyStoppable, Robot, RobotSpec
+from saycan.robot import EmergencyStoppable, Leased, Robot, RobotSpec
 from saycan.watchdog import Watchdog
 
 _EE = ("ee x", "ee y", "ee z", "ee roll", "ee pitch", "ee yaw")
@@ -40,8 +40,8 @@ class Gate:
     observation plus what has been sent since.
 
     On a real robot a watchdog holds it when no action came for `spec.freshness.command`, and with `spec.device` the
-    gate takes the `Lease` of the device. A process that is killed watches nothing any more: drivers of real robots have
-    a dead-man of their own on the robot's side.
+    gate takes the `Lease` of the device, unless the driver has (`saycan.robot.Leased`). A process that is killed
+    watches nothing any more: drivers of real robots have a dead-man of their own on the robot's side.
 
     Args:
         robot: The driver. Wrapping a Gate gives the same Gate.
@@ -86,7 +86,8 @@ class Gate:
         if spec.device:
             from saycan.lease import Lease
 
-            self._lease = Lease(spec.device)
+            # Of a driver that has the device already, one gate at a time.
+            self._lease = Lease(f"the driver of {spec.device}" if isinstance(robot, Leased) else spec.device)
         self._watchdog: Watchdog | None = None
         if not spec.simulated:
             patience = max(spec.freshness.command, _PERIODS / spec.rate)

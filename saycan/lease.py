@@ -27,11 +27,15 @@ class Lease:
         device: What is driven: "/dev/ttyUSB0", "ros2:0/panda".
         folder: Where leases lie; by default one for all users of this computer.
 
+    Attributes:
+        device: As given.
+
     Raises:
         LeaseError: Another agent drives it; the message says who, and since when.
     """
 
     def __init__(self, device: str, folder: Path | None = None) -> None:
+        self.device = device
         folder = _folder() if folder is None else folder
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)

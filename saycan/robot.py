@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from saycan.action import Action
 from saycan.observation import Observation
 from saycan.place import Place
+
+if TYPE_CHECKING:
+    from saycan.lease import Lease
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,8 @@ class RobotSpec:
 
 @runtime_checkable
 class Robot(Protocol):
-    """A robot driver. Constructing one touches no device that `close` would not release.
+    """A robot driver. Constructing one touches no device that `close` would not release, and none that another program
+    drives (`Leased`).
 
     The four verbs are final: drivers for other hardware implement these and nothing else, and `saycan.check_robot`
     proves them. Agents never call a driver directly but through `saycan.Gate`.
@@ -137,6 +141,19 @@ class Robot(Protocol):
 
     def close(self) -> None:
         """Hold, then release every resource. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Leased(Protocol):
+    """A robot that is connected from its constructor on: it takes its device's lease before, and gives it back last.
+
+    For any other robot with `RobotSpec.device` the gate takes it, which is too late for whoever has connected by then.
+    """
+
+    @property
+    def lease(self) -> Lease:
+        """Of `spec.device`."""
         ...
 
 

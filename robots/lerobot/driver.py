@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saycan.action import Action
 from saycan.errors import BadInputError, MissingPartError, RobotError, SayCanError
+from saycan.lease import Lease
 from saycan.lerobot import Bridge
 from saycan.observation import Observation
 from saycan.robot import RobotSpec
@@ -30,7 +31,7 @@ _CONNECT = 5.0  # s
 
 
 class LeRobotRobot:
-    """An arm that LeRobot drives, in a process of its own: Robot, and `saycan.robot.MotorDriven`.
+    """An arm that LeRobot drives, in a process of its own: Robot, and `MotorDriven` and `Leased` of `saycan.robot`.
 
     Hand motions become motor positions here, by the arm's description (URDF). Where the arm stands on a base that
     drives, `Observation.base_pose` counts from where it stood at first, and is added up from the speeds it measures.
@@ -39,10 +40,15 @@ class LeRobotRobot:
         config: A file, or what was read from one.
         environment: See `saycan.lerobot.find_python`.
 
+    Attributes:
+        spec: What it is.
+        lease: Of its device, from before LeRobot connects until after it has let go.
+
     Raises:
         BadInputError: The file or the description cannot be used, or LeRobot cannot make the robot of it.
         MissingPartError: LeRobot's environment is not there.
         RobotError: The robot does not answer, or is not calibrated.
+        LeaseError: Another program drives it; nothing was touched.
     """
 
     def __init__(self, config: str | Path | LeRobotConfig, environment: str | Path | None = None) -> None:
@@ -53,8 +59,11 @@ class LeRobotRobot:
             urdf_model(_description(config)), arm.joints, arm.tip, arm.home, arm.base, arm.turning or 1.0
         )
         self._closed = False
-        self._link = _Link(config, environment)
-        try:
+        with contextlib.ExitStack() as undo:
+            self.lease = Lease(config.device or f"lerobot:{config.robot.get('port') or config.server or config.name}")
+            undo.callback(self.lease.release)
+            self._link = _Link(config, environment)
+            undo.callback(self._link.close)
             self._order, self._speeds, cameras = self._fitted(self._link.about())
             self.spec = RobotSpec(
                 config.name,
@@ -63,7 +72,7 @@ class LeRobotRobot:
                 cameras,
                 joints=len(arm.joints),
                 freshness=config.freshness,
-                device=config.device or f"lerobot:{config.robot.get('port') or config.server or config.name}",
+                device=self.lease.device,
             )
             step = np.full(len(arm.joints), arm.speed / config.rate)
             self._reference = Reference(self._kinematics, step, lag=_LAG * config.limits.ee_speed)
@@ -73,9 +82,7 @@ class LeRobotRobot:
             self._base, self._velocity, self._when = np.zeros(3), np.zeros(3), -np.inf
             self.observe()
             self._begin_anew()
-        except BaseException:
-            self._link.close()
-            raise
+            undo.pop_all()
 
     @property
     def motors(self) -> tuple[str, ...]:
@@ -149,7 +156,10 @@ class LeRobotRobot:
         if not self._closed:
             self.hold()
             self._closed = True
-            self._link.close()
+            try:
+                self._link.close()
+            finally:
+                self.lease.release()
 
     def read_motors(self, observation: Observation) -> NDArray[np.float64]:
         """(M,) positions in LeRobot's units."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from saycan.action import Action
 from saycan.errors import RobotError
+from saycan.lease import Lease
 from saycan.observation import Observation
 from saycan.robot import RobotSpec
 from saycan.robots.arm import ArmKinematics, urdf_model
@@ -40,6 +41,7 @@ class Ros2Robot:
 
     Attributes:
         spec: What it is.
+        lease: Of its device, from before it connects until after it has let go.
         intrinsics: Camera name to (3, 3) float64, the pinhole matrix for its pictures as they are observed (pixels), of
             every camera whose CameraInfo is named.
 
@@ -47,11 +49,17 @@ class Ros2Robot:
         BadInputError: The file or the robot's description cannot be used.
         MissingPartError: ROS 2, or the messages that this robot needs, are not installed.
         RobotError: Something that the file names did not come in `config.patience` seconds.
+        LeaseError: Another program drives it; nothing was touched.
     """
 
     def __init__(self, config: str | Path | Ros2Config = "kitchen") -> None:
         self._config = config = config if isinstance(config, Ros2Config) else read_config(config)
-        self._session = Session(f"saycan_{config.name}_driver", config.sim_time)
+        self.lease = Lease(config.device or f"ros2:{domain()}{config.arm.command}")
+        try:
+            self._session = Session(f"saycan_{config.name}_driver", config.sim_time)
+        except BaseException:
+            self.lease.release()
+            raise
         self._news = threading.Condition()
         self._newest: dict[str, Any] = {}
         self._awaited: dict[str, str] = {}
@@ -66,6 +74,7 @@ class Ros2Robot:
             )
         except BaseException:
             self._session.close()
+            self.lease.release()
             raise
         pictures = {name: self._picture(name, camera) for name, camera in config.cameras.items()}
         self.spec = RobotSpec(
@@ -75,7 +84,7 @@ class Ros2Robot:
             {name: picture.shape for name, picture in pictures.items()},
             joints=len(config.arm.joints),
             freshness=config.freshness,
-            device=config.device or f"ros2:{domain()}{config.arm.command}",
+            device=self.lease.device,
             places=config.places,
         )
         self.intrinsics = {
@@ -156,6 +165,7 @@ class Ros2Robot:
             time.sleep(0.05)  # what was sent last is on its way yet
             self._closed = True
             self._session.close()
+            self.lease.release()
 
     def __repr__(self) -> str:
         return f"Ros2Robot({self._config.name!r})"

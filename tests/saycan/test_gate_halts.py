@@ -15,6 +15,7 @@ from saycan.action import Action
 from saycan.errors import HaltedError, LeaseError, RobotError, UnsafeActionError
 from saycan.gate import Gate
 from saycan.halt import Severity
+from saycan.lease import Lease
 from saycan.observation import Observation
 from saycan.robot import Freshness
 from tests.saycan.drivers import Driver
@@ -233,3 +234,16 @@ def test_one_gate_drives_a_device(tmp_path, monkeypatch) -> None:
     with Gate(driver), pytest.raises(LeaseError, match="arm 7 is driven by"):
         Gate(driver)
     Gate(driver).close()
+
+
+def test_a_driver_that_has_its_device_already_is_driven_by_one_gate_at_a_time(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("saycan.lease._folder", lambda: tmp_path)
+    driver = Driver()
+    driver.spec = replace(driver.spec, device="arm 7")
+    driver.lease = Lease("arm 7")
+    with Gate(driver), pytest.raises(LeaseError, match="the driver of arm 7 is driven by"):
+        Gate(driver)
+    with pytest.raises(LeaseError, match="arm 7 is driven by"):
+        Lease("arm 7")  # connected as it is, until its driver gives it back
+    driver.lease.release()
+    Lease("arm 7").release()

@@ -18,9 +18,10 @@ from websockets.sync.client import connect
 from saycan import Gate, check_robot
 from saycan.action import Action
 from saycan.compose import make_robot
-from saycan.errors import BadInputError, LeaseError, RobotError, UnsafeActionError
+from saycan.errors import BadInputError, LeaseError, MissingPartError, RobotError, UnsafeActionError
+from saycan.lease import Lease
 from saycan.lerobot import Bridge
-from saycan.robot import MotorDriven
+from saycan.robot import Leased, MotorDriven
 from saycan.robots.lerobot.config import read_config
 from saycan.robots.lerobot.driver import LeRobotRobot
 from saycan.skill import Skill
@@ -66,6 +67,24 @@ class TestTheFile:
         assert read_config(file).arm.scale == (np.pi / 180,) * 5 and config.arm.turning == 0.05
 
 
+def test_an_arm_that_another_program_drives_is_not_connected_to(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*_: object) -> None:
+        raise MissingPartError("LeRobot's process is made")
+
+    monkeypatch.setattr("saycan.lease._folder", lambda: tmp_path)
+    monkeypatch.setattr("saycan.robots.lerobot.driver.Bridge", connect)
+    other = Lease(f"lerobot:{read_config(file).robot['port']}")
+    with pytest.raises(LeaseError, match="is driven by"):
+        LeRobotRobot(file)
+    other.release()
+    with pytest.raises(MissingPartError, match="process is made") as failed:
+        LeRobotRobot(file)
+    Lease(other.device).release()  # free again, though the failure is still being looked at
+    assert failed.tb is not None
+
+
 class TestWithLeRobot:
     pytestmark = needs_lerobot
 
@@ -98,7 +117,7 @@ class TestWithLeRobot:
         made[0].close()
 
     def test_the_driver_keeps_the_contract(self, robot: LeRobotRobot, motors: Motors) -> None:
-        assert isinstance(robot, MotorDriven) and robot.motors == NAMES
+        assert isinstance(robot, MotorDriven) and isinstance(robot, Leased) and robot.motors == NAMES
         assert robot.spec.cameras == {"front": (48, 64, 3)} and robot.spec.device == f"lerobot:{motors.port}"
         assert len(check_robot(robot)) > 8
         assert motors.still()

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import saycan.robots.ros2
-from saycan.errors import BadInputError, MissingPartError
+from saycan.errors import BadInputError, LeaseError, MissingPartError
+from saycan.lease import Lease
 from saycan.robots.kitchen import Kitchen
 from saycan.robots.ros2.config import read_config
+from saycan.robots.ros2.driver import Ros2Robot
 
 PACKAGED = sorted(Path(saycan.robots.ros2.__file__).with_name("configs").glob("*.toml"))
 
@@ -111,6 +113,25 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text("name = ")
     with pytest.raises(BadInputError, match=r"x.toml: cannot be read"):
         read_config(tmp_path / "x.toml")
+
+
+def test_a_robot_that_another_program_drives_is_not_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*_: object) -> None:
+        raise MissingPartError("a node is made")
+
+    monkeypatch.setattr("saycan.lease._folder", lambda: tmp_path)
+    monkeypatch.setattr("saycan.robots.ros2.driver.Session", connect)
+    monkeypatch.setenv("ROS_DOMAIN_ID", "7")
+    other = Lease(f"ros2:7{read_config('kitchen').arm.command}")
+    with pytest.raises(LeaseError, match="is driven by"):
+        Ros2Robot("kitchen")
+    other.release()
+    with pytest.raises(MissingPartError, match="a node is made") as failed:
+        Ros2Robot("kitchen")
+    Lease(other.device).release()  # free again, though the failure is still being looked at
+    assert failed.tb is not None
 
 
 def test_without_ros_it_is_said_what_to_do() -> None:
