@@ -91,41 +91,49 @@ class Agent:
         record: str | Path | None = "runs",
     ) -> None:
         check_limits(max_steps, max_seconds)
-        self._owns_robot = isinstance(robot, str)
-        self.robot = Gate(compose.make_robot(robot) if isinstance(robot, str) else robot)
-        driver = self.robot.driver
-        if library is None:
-            library = compose.default_library(driver)
-        if library is None:
-            raise MissingPartError(
-                f"Agent needs library=[...] for {self.robot.spec.name}: the phrases of what it can do, such as "
-                "['pick up the cup', 'wave hello']"
-            )
-        self.library = library if isinstance(library, SkillLibrary) else SkillLibrary(library)
+        self._owns_robot, self._owns_gate = isinstance(robot, str), not isinstance(robot, Gate)
         self._owns_policy = policy is None or isinstance(policy, str)
-        if policy is None or isinstance(policy, str):
-            self.policy = compose.make_policy(policy, driver) if policy else compose.default_policy(driver)
-        else:
-            self.policy = as_policy(policy)
-        if values is None or isinstance(values, str):
-            self.values = compose.make_values(values, driver) if values else compose.default_values(driver)
-        else:
-            self.values = as_value_function(values)
-        if detector is None or isinstance(detector, str):
-            detector = compose.make_detector(detector, driver) if detector else compose.default_detector(driver)
-        self.detector = detector
-        self.max_steps, self.max_seconds, self.record = max_steps, max_seconds, record
-        self.last_decision: Decision | None = None
-        _require("detector", self.detector, SuccessDetector | None, "an object with detect(skill, before, after)")
-        _require(
-            "planner", planner, Planner | str, "a name, or an object with decide(instruction, memory, observation)"
-        )
-        self._kind = planner if isinstance(planner, str) else ""
-        if self._kind and self._kind not in compose.PLANNERS:
-            raise UnknownNameError("planner", self._kind, compose.PLANNERS)
-        self._fallback, self._scoring = fallback, scoring
-        self._llm = _as_language_model(llm)
-        self._planner = None if isinstance(planner, str) else planner
+        with contextlib.ExitStack() as undo:
+            opened = compose.make_robot(robot) if isinstance(robot, str) else robot
+            if self._owns_robot and isinstance(opened, Robot):  # the gate says so where it is none
+                undo.callback(opened.close)
+            self.robot = Gate(opened)
+            if self._owns_gate:
+                undo.callback(self.robot.leave)
+            driver = self.robot.driver
+            if library is None:
+                library = compose.default_library(driver)
+            if library is None:
+                raise MissingPartError(
+                    f"Agent needs library=[...] for {self.robot.spec.name}: the phrases of what it can do, such as "
+                    "['pick up the cup', 'wave hello']"
+                )
+            self.library = library if isinstance(library, SkillLibrary) else SkillLibrary(library)
+            if policy is None or isinstance(policy, str):
+                self.policy = compose.make_policy(policy, driver) if policy else compose.default_policy(driver)
+                undo.callback(close_policy, self.policy)
+            else:
+                self.policy = as_policy(policy)
+            if values is None or isinstance(values, str):
+                self.values = compose.make_values(values, driver) if values else compose.default_values(driver)
+            else:
+                self.values = as_value_function(values)
+            if detector is None or isinstance(detector, str):
+                detector = compose.make_detector(detector, driver) if detector else compose.default_detector(driver)
+            self.detector = detector
+            self.max_steps, self.max_seconds, self.record = max_steps, max_seconds, record
+            self.last_decision: Decision | None = None
+            _require("detector", self.detector, SuccessDetector | None, "an object with detect(skill, before, after)")
+            _require(
+                "planner", planner, Planner | str, "a name, or an object with decide(instruction, memory, observation)"
+            )
+            self._kind = planner if isinstance(planner, str) else ""
+            if self._kind and self._kind not in compose.PLANNERS:
+                raise UnknownNameError("planner", self._kind, compose.PLANNERS)
+            self._fallback, self._scoring = fallback, scoring
+            self._llm = _as_language_model(llm)
+            self._planner = None if isinstance(planner, str) else planner
+            undo.pop_all()
         self._told: queue.SimpleQueue[Feedback] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._busy = threading.Lock()
@@ -235,7 +243,10 @@ class Agent:
         self._stop.set()
 
     def close(self) -> None:
-        """Stop and hold; robot and policy that were made by name are closed, what was passed in stays its owner's."""
+        """Stop and hold; robot and policy that were made by name are closed, what was passed in stays its owner's.
+
+        A driver that was passed in can be given to another agent then, or be closed.
+        """
         self.stop()
         self.robot.hold()
         self._close_model()
@@ -243,6 +254,8 @@ class Agent:
             close_policy(self.policy)
         if self._owns_robot:
             self.robot.close()
+        elif self._owns_gate:
+            self.robot.leave()
 
     def __enter__(self) -> Agent:
         return self

@@ -168,6 +168,8 @@ def check_policy(
     finally:
         if gate is not None:
             gate.hold()
+            if gate is not robot:
+                gate.leave()
     return checked.lines
 
 

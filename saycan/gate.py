@@ -81,7 +81,7 @@ class Gate:
         self._inspection = Inspection(spec)
         self._halt: Halt | None = None
         self._ladder = threading.Lock()
-        self._closed = False
+        self._closed = self._left = False
         self._lease = None
         if spec.device:
             from saycan.lease import Lease
@@ -144,6 +144,8 @@ class Gate:
         robot is held).
         """
         self._require_open()
+        if self._left:
+            raise RobotError(f"{self._spec.name} was left to its driver; make a new gate or agent to move it")
         self.require_free()
         self._require_fresh()
         safe = self.limit(action)
@@ -260,6 +262,18 @@ class Gate:
                 self._halt = None
         self.release()
 
+    def leave(self) -> None:
+        """Let another gate drive, for whoever holds it and leaves its driver open: watchdog and lease end here.
+
+        The driver is not touched. Afterwards `apply` raises RobotError, and `hold` and `close` do what they always do.
+        Idempotent.
+        """
+        self._left = True
+        if self._watchdog is not None:
+            self._watchdog.close()
+        if self._lease is not None:
+            self._lease.release()
+
     def close(self) -> None:
         """Hold, release driver and lease. Idempotent. Raises RobotError when the driver's close() fails."""
         if self._closed:
@@ -267,16 +281,13 @@ class Gate:
         self.hold()
         self._closed = True
         try:
-            if self._watchdog is not None:
-                self._watchdog.close()
             self._driver.close()
         except RobotError:
             raise
         except Exception as error:
             raise RobotError(f"{self._spec.name}: close() failed: {_describe(error)}") from error
         finally:
-            if self._lease is not None:
-                self._lease.release()
+            self.leave()
 
     def __enter__(self) -> Gate:
         return self

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -472,3 +473,75 @@ def test_a_robot_that_was_passed_in_stays_its_owners() -> None:
     with Agent("fake", record=None) as agent:
         pass
     assert agent.robot.closed
+
+
+def real(**options) -> Bare:
+    """Hardware, which one program at a time drives."""
+    robot = Bare(**options)
+    robot.spec = replace(robot.spec, simulated=False, device="arm 7")
+    return robot
+
+
+def watchdogs() -> int:
+    return sum(thread.name == "watchdog" for thread in threading.enumerate())
+
+
+def test_a_robot_that_was_passed_in_can_be_given_to_the_next_agent(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("saycan.lease._folder", lambda: tmp_path)
+    robot, before = real(), watchdogs()
+    for _ in range(2):
+        with make(robot=robot) as agent:
+            assert agent.run("greet").end is EndState.FINISHED
+            assert watchdogs() == before + 1
+        assert watchdogs() == before and not robot.closed
+    agent.robot.observe()
+    with pytest.raises(RobotError, match="left to its driver; make a new gate or agent"):
+        agent.robot.apply(Action())
+    agent.robot.close()
+    assert robot.closed
+    with Gate(real()) as gate:
+        with make(robot=gate):
+            pass
+        gate.apply(Action())  # a gate that was passed in stays its owner's, too
+
+
+class Opened(Bare):
+    """Made by name, and what was made."""
+
+    made: ClassVar[list[Bare]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made.append(self)
+
+
+class Connected:
+    """A policy that holds something open."""
+
+    closed = 0
+
+    def __init__(self, robot) -> None: ...
+
+    def reset(self, skill) -> None: ...
+
+    def act(self, observation, skill) -> Action:
+        return Action(terminate=True)
+
+    def close(self) -> None:
+        type(self).closed += 1
+
+
+def test_an_agent_that_cannot_be_made_leaves_nothing_open(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("saycan.lease._folder", lambda: tmp_path)
+    with pytest.raises(MissingPartError, match="Agent needs library") as failed:
+        Agent(f"{__name__}:Opened")
+    assert Opened.made.pop().closed
+    with pytest.raises(BadInputError, match="llm= takes"):
+        make(robot=f"{__name__}:Opened", policy=f"{__name__}:Connected", llm=3)
+    assert Opened.made.pop().closed and Connected.closed == 1
+    robot = real()
+    with pytest.raises(MissingPartError, match="Agent needs library") as failed:
+        Agent(robot)
+    with make(robot=robot):
+        pass
+    assert not robot.closed and failed.tb is not None

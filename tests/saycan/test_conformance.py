@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from dataclasses import replace
 
@@ -154,6 +155,19 @@ def test_each_broken_promise_of_a_policy_is_named(policy, message) -> None:
     for robot in (FakeRobot(), RobotSpec("paper")):
         with pytest.raises(ConformanceError, match=message):
             check_policy(policy, robot)
+
+
+def test_a_policy_is_proven_again_on_the_same_robot(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("saycan.lease._folder", lambda: tmp_path)
+    robot = FakeRobot()
+    robot.spec = replace(robot.spec, device="conformance", simulated=False)
+    threads = threading.active_count()
+    for _ in range(2):
+        check_policy(still, robot)
+    assert threading.active_count() == threads
+    with Gate(robot) as gate:
+        check_policy(still, gate)
+        gate.apply(Action())
 
 
 def test_a_policy_needs_a_phrase_to_be_tried_on() -> None:
