@@ -3,7 +3,7 @@
 A folder holds `trial.json`, which says what was tried, and `episodes.jsonl`, a line for every episode as soon as it has
 ended. An episode follows from its case, its seed and the trial, and so does what a second run of it gives, but for the
 last bits of a language model's sums. One that broke off, because a server was away or another part failed, is made
-again, and its later line counts.
+again, and so is one whose case was edited since: then its line goes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,8 @@ def evaluate(
     Args:
         cases: Of a suite.
         trials: They may differ in their language model alone.
-        folder: Where episodes are kept; those that are there and did not break off are not made again. None
-            keeps nothing.
+        folder: Where episodes are kept; those that are there, of the same cases, and did not break off are not made
+            again. None keeps nothing.
         suite: Its name or file.
         seeds: Draw where exactly things stand.
         workers: Processes, each with a language model of its own; None takes one a core.
@@ -59,7 +59,7 @@ def evaluate(
     done: dict[tuple[str, str, int], Record] = {}
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        done = {record.key: record for record in _resume(folder, about)}
+        done = {record.key: record for record in _resume(folder, about, cases)}
     records = [done[key] for key in _keys(cases, trials, seeds) if key in done]
     for record in records:
         progress(record)
@@ -71,14 +71,16 @@ def evaluate(
         if (trial.llm, case.id, seed) not in done
     ]
     count = min(workers or os.cpu_count() or 1, max(len(jobs), 1))
-    for record in _carry_out(jobs, count):
+    for made in _carry_out(jobs, count):
+        record = replace(made, commit=about["commit"])
         if folder is not None:
             with (folder / EPISODES).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
         done[record.key] = record
         progress(record)
     ordered = tuple(done[key] for key in _keys(cases, trials, seeds))
-    return Evaluation(suite, about["trial"], about["commit"], ordered)
+    commits = ", ".join(dict.fromkeys(record.commit or "unknown" for record in ordered))
+    return Evaluation(suite, about["trial"], commits, ordered)
 
 
 def _keys(cases: Sequence[Case], trials: Sequence[Trial], seeds: Sequence[int]) -> Iterable[tuple[str, str, int]]:
@@ -93,8 +95,9 @@ def _about(suite: str, trials: Sequence[Trial]) -> dict[str, Any]:
     return {"version": VERSION, "suite": suite, "trial": plain[0], "commit": commit()}
 
 
-def _resume(folder: Path, about: dict[str, Any]) -> list[Record]:
-    """The episodes that are there; those that broke off, and a line that was cut off, are taken out of the file.
+def _resume(folder: Path, about: dict[str, Any], cases: Sequence[Case]) -> list[Record]:
+    """The episodes that are there and count. Taken out of the file are those that broke off, those of a case that is
+    not known to be the same now, and a line that was cut off.
 
     Raises BadInputError where they are of another trial.
     """
@@ -113,12 +116,14 @@ def _resume(folder: Path, about: dict[str, Any]) -> list[Record]:
     text = episodes.read_text(encoding="utf-8") if episodes.exists() else ""
     lines = text.split("\n")[:-1]
     records = [Record.from_json(json.loads(line)) for line in lines]
-    kept = "".join(line + "\n" for line, record in zip(lines, records, strict=True) if not record.broke_off)
+    now = {case.id: case.digest for case in cases}
+    counts = [not record.broke_off and record.case == now.get(record.id, record.case) for record in records]
+    kept = "".join(line + "\n" for line, there in zip(lines, counts, strict=True) if there)
     if kept != text:
         draft = episodes.with_suffix(".draft")
         draft.write_text(kept, encoding="utf-8")
         draft.replace(episodes)
-    return [record for record in records if not record.broke_off]
+    return [record for record, there in zip(records, counts, strict=True) if there]
 
 
 def _carry_out(jobs: Sequence[tuple[Case, int, Trial]], workers: int) -> Iterable[Record]:
@@ -150,8 +155,6 @@ _LOADED: dict[tuple[str, bool], LanguageModel] = {}
 
 
 def _one(case: Case, seed: int, trial: Trial) -> Record:
-    from dataclasses import replace
-
     key = (trial.llm, "language" in trial.without)
     if key not in _LOADED:
         _LOADED.clear()

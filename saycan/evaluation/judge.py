@@ -52,6 +52,7 @@ def run_case(case: Case, seed: int, trial: Trial, llm: LanguageModel) -> Record:
         id=case.id,
         family=case.family,
         instruction=case.instruction,
+        case=case.digest,
         seed=seed,
         llm=llm.name,
         success=success,

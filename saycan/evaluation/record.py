@@ -35,6 +35,8 @@ class Record:
         seconds: By the robot's clock.
         path: Way of the base, m.
         energy: Mechanical work of all motors, J.
+        case: `Case.digest` of what was tried; empty where that was not written yet.
+        commit: Of the source that it was made with, as of `Evaluation`; likewise.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Record:
     seconds: float = 0.0
     path: float = 0.0
     energy: float = 0.0
+    case: str = ""
+    commit: str = ""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -86,7 +90,8 @@ class Evaluation:
     Attributes:
         suite: Its name or file.
         trial: What was tried, as plain data.
-        commit: Of this project's source, where it runs from a checkout; else its version.
+        commit: Of this project's source, where it runs from a checkout; else its version. Several, separated by commas,
+            where episodes are older than others.
         records: The episodes, in the suite's order.
     """
 

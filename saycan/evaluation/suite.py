@@ -10,6 +10,8 @@ Columns are separated by tabs (`csv` with its default quotes). `robot_start` and
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -46,6 +48,12 @@ class Case:
     def scene(self) -> str:
         """Both starts as one text, as `saycan.robots.kitchen.scene.parse_scene` reads it."""
         return ", ".join(part for part in (self.robot_start, self.env_start) if part) or "with operator"
+
+    @cached_property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits by which it is told from itself before it was edited: instruction, scene, goal."""
+        text = json.dumps([self.instruction, self.scene, self.goal])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
     def condition(self) -> goals.Goal:

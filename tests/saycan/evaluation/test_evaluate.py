@@ -12,7 +12,7 @@ from saycan.errors import BadInputError, ModelUnavailableError, SuiteError, Unkn
 from saycan.evaluation import report
 from saycan.evaluation.evaluate import EPISODES, evaluate
 from saycan.evaluation.judge import run_case
-from saycan.evaluation.record import Record
+from saycan.evaluation.record import Evaluation, Record
 from saycan.evaluation.saycan_101 import PUBLISHED
 from saycan.evaluation.suite import COLUMNS, Case
 from saycan.evaluation.trial import Trial
@@ -125,6 +125,33 @@ def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert len((tmp_path / EPISODES).read_text().splitlines()) == 2
     with pytest.raises(BadInputError, match="something else: trial"):
         evaluate(cases, [replace(one, execute="physics")], tmp_path, suite="s", workers=1)
+
+
+def test_an_edited_case_is_made_again_and_reports_name_the_commits_of_their_episodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def carry_out(cases: list[Case], commit: str) -> Evaluation:
+        monkeypatch.setattr("saycan.evaluation.evaluate.commit", lambda: commit)
+        return evaluate(cases, [trial(*FETCH)], tmp_path, suite="s", workers=1)
+
+    other = replace(BRING, id="other")
+    before = carry_out([BRING, other], "old")
+    assert {record.commit for record in before.records} == {"old"} and before.commit == "old"
+    for edited in (
+        replace(BRING, instruction="The apple, please."),
+        replace(BRING, env_start="apple on close counter"),
+        replace(BRING, goal="at('apple', 'operator')"),
+    ):
+        after = carry_out([edited, other], "new")
+        assert after.records[1] == before.records[1]
+        assert after.records[0].commit == "new" and after.records[0].instruction == edited.instruction
+        assert after.commit == "new, old" and "Commit new, old" in report.markdown(after)
+        assert carry_out([edited], "newest") == replace(after, commit="new", records=after.records[:1])
+    lines = (tmp_path / EPISODES).read_text().splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["other", "bring"]
+    plain = [{name: value for name, value in json.loads(line).items() if name != "case"} for line in lines]
+    (tmp_path / EPISODES).write_text("".join(json.dumps(one) + "\n" for one in plain))
+    assert carry_out([edited], "newest").commit == "newest", "who does not say what was tried is not believed"
 
 
 def test_what_broke_off_is_told_and_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
