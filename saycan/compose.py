@@ -248,6 +248,11 @@ def sample_scene(
     return _load(SCENES[robot])(skill, seed, split, variation)
 
 
+def check_scene(words: str) -> None:
+    """Raise SceneError for words that make no scene of the kitchen."""
+    _load("saycan.robots.kitchen.scene:parse_scene")(words)
+
+
 def distribution_version() -> int:
     """Version of the distribution that `sample_scene` draws from."""
     return int(_load("saycan.robots.kitchen.distribution:DISTRIBUTION").version)

@@ -50,12 +50,16 @@ def evaluate(
     first: Annotated[int, typer.Option(help="Seed of the first.", min=0)] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.", min=1)] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for episodes, tables and picture; the same one again goes on.")
+        Path | None,
+        typer.Option(
+            help="Folder for episodes, tables and picture; the same one again goes on where it was stopped. "
+            "By default a new one in runs/eval."
+        ),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the outcome to this file.")] = None,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when it fails.")] = False,
 ) -> None:
-    """Measure an agent on a suite of instructions with goals; stopped, the same command goes on."""
+    """Measure an agent on a suite of instructions with goals; stopped, the same command with --out goes on."""
     with telling(traceback) as screen:
         from saycan.compose import with_adapter
         from saycan.evaluation import report
@@ -78,6 +82,9 @@ def evaluate(
         ]
         name = NAME if suite == NAME else Path(suite).stem
         folder = out or Path("runs") / "eval" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        if out is None:
+            told = f"the episodes are kept in {folder}; stopped, the same command with --out {folder} goes on"
+            screen.aside.print(told, highlight=False, markup=False)
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TimeRemainingColumn(),

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
-from saycan import goals
+from saycan import compose, goals
 from saycan.errors import SayCanError, SuiteError
 from saycan.instruction import check_instruction
 from saycan.vocabulary import KITCHEN, Vocabulary
@@ -120,6 +120,7 @@ def check_cases(cases: Iterable[Case], source: str, vocabulary: Vocabulary = KIT
         try:
             check_instruction(case.instruction)
             goals.parse(case.goal, vocabulary)
+            compose.check_scene(case.scene)
         except SayCanError as error:
             raise SuiteError(f"{where}: {error}") from error
         known.add(case.id)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,6 +198,19 @@ def test_the_command_makes_tables_and_pictures(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "report.md").read_text()
     assert "| serving | 2/2 | 100% |" in text and "nothing" in text
     assert (tmp_path / "out" / "report.png").stat().st_size > 5_000
+
+
+def test_the_command_tells_its_folder_before_the_first_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("saycan.evaluation.evaluate.evaluate", stopped)
+    suite = written(tmp_path / "mine.tsv")
+    result = CliRunner().invoke(app, ["eval", suite])
+    assert result.exit_code == 130
+    assert re.search(r"kept in runs.eval.mine-\d+-\d+; .* --out runs.eval.mine-\d+-\d+ goes on", result.output)
+    assert "are kept in" not in CliRunner().invoke(app, ["eval", suite, "--out", "mine"]).output
 
 
 def test_the_command_refuses_what_it_cannot_use(tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ def test_without_starts_the_robot_is_with_the_operator() -> None:
         ((ROW[0], "", *ROW[2:]), "it needs a family"),
         ((*ROW[:2], " ", *ROW[3:]), "instruction"),
         ((*ROW[:5], "at('tee', 'operator')"), "Did you mean 'tea'"),
+        ((*ROW[:4], "tea on tabel", ROW[5]), "Did you mean 'table'"),
+        ((*ROW[:3], "beside operator", *ROW[4:]), "cannot read the scene"),
+        ((*ROW[:4], ", ".join(["tea on table"] * 20), ROW[5]), "are too many"),
         (ROW[:5], "line 3: 5 columns, the header has 6"),
     ],
 )
