@@ -47,7 +47,8 @@ def run_case(case: Case, seed: int, trial: Trial, llm: LanguageModel) -> Record:
         parts = case.condition.conjuncts()
         disturbed = moved(before, after, case.condition)
         success = result.end is EndState.FINISHED and holds and not disturbed
-        fault = "" if success else blame(tally.moments, case.condition, agent.library)
+        nobodys = success or result.end is EndState.FAILED  # a server that is away is none of the four
+        fault = "" if nobodys else blame(tally.moments, case.condition, agent.library)
     return Record(
         id=case.id,
         family=case.family,

@@ -28,7 +28,8 @@ class Record:
         holds: Whether the goal holds at the end.
         reached: Share of the goal's top-level conjuncts that hold at the end.
         disturbed: Things that ended up elsewhere though the goal does not concern them.
-        blame: Of a failure: "say", "can", "do" or "check" (`saycan.evaluation.blame`); empty after a success.
+        blame: Of a failure: "say", "can", "do" or "check" (`saycan.evaluation.blame`); empty after a success, and where
+            it broke off.
         decisions: How many there were.
         seconds_deciding: Wall-clock seconds in them, and of these `seconds_say` and `seconds_can`.
         tokens: What the language model has read and written, where it counts.

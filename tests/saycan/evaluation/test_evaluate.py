@@ -76,6 +76,23 @@ def test_values_that_talk_the_model_out_of_what_is_right_are_at_fault() -> None:
     assert not record.success and record.blame in ("say", "can")
 
 
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_what_breaks_off_in_mid_run_is_nobodys_fault(after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, llm = trial(*FETCH), ScriptedLanguageModel(FETCH)
+    score, asked = llm.score, []
+
+    def away(*arguments: object, **options: object) -> object:
+        asked.append(arguments)
+        if len(asked) > after:
+            raise ModelUnavailableError("the server is away")
+        return score(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(llm, "score", away)
+    record = run_case(BRING, 0, one, llm)
+    assert record.broke_off and not record.success and len(record.steps) == after
+    assert record.blame == ""
+
+
 def test_a_goal_that_no_plan_reaches_is_refused() -> None:
     with pytest.raises(SuiteError, match="no plan reaches the goal"):
         run(*FETCH, case=replace(BRING, goal="at('orange', 'operator')"))
