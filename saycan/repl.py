@@ -39,7 +39,7 @@ from saycan.parts import approximation_notice, describe_parts
 from saycan.picture import half_blocks, save_png, side_by_side
 from saycan.privileged import PrivilegedWorld, Resettable
 from saycan.runner import Events, Runner
-from saycan.session import Setup, load_planner, notices
+from saycan.session import Setup, endings, load_planner, notices
 from saycan.step import Event, Result
 from saycan.tables import decision_table, scene_table, skill_table
 
@@ -99,10 +99,10 @@ class Repl:
 
     def run(self) -> None:
         """Open the robot, take lines until the end, and close the robot whatever happens. Raises SayCanError."""
-        before = signal.getsignal(signal.SIGTERM)
+        before: dict[int, Any] = {}
         try:
             if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, _leave)
+                before = {number: signal.signal(number, _leave) for number in endings()}
             self._open()
             if self._input is None and not sys.stdin.isatty():
                 self._take_lines()
@@ -111,8 +111,8 @@ class Repl:
         finally:
             self._closing = True
             self._runner.close()
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _open(self) -> None:
         with self._console.status(f"setting up the robot {self._setup.robot}", spinner="dots"):
@@ -386,5 +386,7 @@ def _model_of(agent: Agent) -> RenderableType:
     return Group(*lines, *([Text(lost, "yellow")] if lost else []))
 
 
-def _leave(*_: object) -> None:
-    sys.exit(143)
+def _leave(number: int, _: object) -> None:
+    """Once: what comes again finds the robot being closed."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -123,10 +124,22 @@ def notices(agent: Agent) -> list[str]:
     return [line for line in (privileged_notice(parts), approximation_notice(parts)) if line]
 
 
-class Interrupts:
-    """Ctrl-C (and a request to terminate) while a run goes on: the first stops it, the second ends it at once.
+def endings() -> list[int]:
+    """Signals by which this program is asked to end: SIGTERM, and SIGHUP, for the line to its terminal may drop.
 
-    Either way the robot is held: by the run, within one control period, or by its generator as it is closed.
+    Not SIGHUP where the system has none, or where it is ignored already, as under nohup.
+    """
+    hangup: int | None = getattr(signal, "SIGHUP", None)
+    if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN:
+        return [signal.SIGTERM]
+    return [signal.SIGTERM, hangup]
+
+
+class Interrupts:
+    """Ctrl-C (and a request to end) while a run goes on: the first stops it, the second ends it at once.
+
+    Either way the robot is held: by the run, within one control period, or by its generator as it is closed. A line
+    that drops is told several times, by the system and by the shell, and counts once.
 
     Args:
         stop: Called at the first.
@@ -144,7 +157,7 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is not threading.main_thread():
             return self  # signals are the main thread's business
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, *endings()):
             self._before[number] = signal.signal(number, self._take)
         return self
 
@@ -153,8 +166,13 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self.exit_code is not None:
+        if number == getattr(signal, "SIGHUP", None):
+            self._before[number] = signal.SIG_IGN  # the robot is still to be closed afterwards
+            if self.exit_code is not None:
+                return
+        elif self.exit_code is not None:
             raise KeyboardInterrupt
         self.exit_code = 128 + number
         self._stop()
-        self._tell("stopping: the robot is held within one control period; once more to end at once")
+        with contextlib.suppress(OSError):  # the terminal is gone, too
+            self._tell("stopping: the robot is held within one control period; once more to end at once")

@@ -47,16 +47,29 @@ class Interrupted(Recording):
     """Somebody presses Ctrl-C while it moves."""
 
     presses = 1
+    number = signal.SIGINT
 
     def apply(self, action: Action) -> Action:
         sent = super().apply(action)
         if len(self.actions) in range(5, 5 + self.presses):
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.number)
         return sent
 
 
 class InterruptedTwice(Interrupted):
     presses = 2
+
+
+class HungUp(Interrupted):
+    """The line to its terminal drops, which the system says and the shell says again."""
+
+    presses = 3
+    number = getattr(signal, "SIGHUP", signal.SIGINT)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.kill(os.getpid(), self.number)
+        super().close()
 
 
 @pytest.fixture
@@ -177,6 +190,33 @@ def test_ctrl_c_holds_the_robot_and_ends_with_130(made: list[FakeRobot], robot: 
     (folder,) = Path("runs").iterdir()
     assert (folder / "summary.md").is_file()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.fixture
+def hangup() -> Iterator[int]:
+    """SIGHUP, whose handler is put back."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None:
+        pytest.skip("no SIGHUP here")
+    before = signal.signal(number, signal.SIG_DFL)
+    yield number
+    signal.signal(number, before)
+
+
+def test_a_line_that_drops_holds_and_closes_the_robot(made: list[FakeRobot], hangup: int) -> None:
+    result = saycan("run", "clean the table", "--robot", f"{__name__}:HungUp", "--llm", SCRIPT, "--record", "runs")
+    assert result.exit_code == 129, result.output
+    (used,) = made
+    assert len(used.actions) == 5 and used.holds > 0 and used.closed
+    (folder,) = Path("runs").iterdir()
+    assert json.loads((folder / "result.json").read_text())["end"] == "stopped"
+
+
+def test_under_nohup_a_line_that_drops_is_nothing(made: list[FakeRobot], hangup: int) -> None:
+    signal.signal(hangup, signal.SIG_IGN)
+    result = saycan("run", "clean the table", "--robot", f"{__name__}:HungUp", "--llm", SCRIPT, "--no-record")
+    assert result.exit_code == 0, result.output
+    assert made[0].closed and signal.getsignal(hangup) == signal.SIG_IGN
 
 
 def test_the_robot_is_closed_when_the_language_model_is_missing(made: list[FakeRobot]) -> None:

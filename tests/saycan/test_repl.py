@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -309,3 +311,37 @@ def test_a_history_that_cannot_be_kept_is_no_obstacle(tmp_path: Path) -> None:
         keys.send_text(CTRL_D)
         Repl(setup, console, input=keys, output=DummyOutput(), history=tmp_path / "file" / "history").run()
     assert Slow.newest.closed
+
+
+class Signalled(Slow):
+    """While it moves, and while it is closed, its program is asked to end."""
+
+    number = signal.SIGTERM
+
+    def apply(self, action: Action) -> Action:
+        if len(self.actions) == 5:
+            os.kill(os.getpid(), self.number)
+        return super().apply(action)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.kill(os.getpid(), self.number)
+            time.sleep(0.1)
+        super().close()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_who_is_asked_to_end_closes_the_robot(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip(f"no {name} here")
+    monkeypatch.setattr(Signalled, "number", number)
+    monkeypatch.setattr("sys.stdin", io.StringIO("clean the table\n"))
+    before = signal.signal(number, signal.default_int_handler)  # unless it is caught, a KeyboardInterrupt
+    try:
+        with pytest.raises(SystemExit) as left:
+            Repl(Setup(f"{__name__}:Signalled", SCRIPT, record=None), Console(file=io.StringIO())).run()
+        assert left.value.code == 128 + number and Slow.newest.closed and len(Slow.newest.actions) < 20
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
