@@ -137,25 +137,27 @@ class Recorder:
                 )
                 self._do("summary", self._write_summary)
             case Result():
-                self._draw_pending()
                 self._story.result = event
+                self._draw_pending()
                 self._caption = replace(self._caption, doing=f"{event.end.value}: {event.message}", progress=0.0)
                 self._film(self._images, seconds=2.0)
 
     def close(self) -> None:
-        """End every file. Idempotent, never raises."""
+        """End every file. Idempotent, raises nothing of its own; Ctrl-C ends the waiting for pictures and film only."""
         if self._closed:
             return
         self._closed = True
-        self._draw_pending()
-        self._do("video", self._end_video)
-        self._jobs.put(None)
-        self._thread.join()
-        self._close_trace()
-        self._story.parts = describe_parts(self._agent)  # a server tells what it can do with its first answer
-        if self._story.result is not None:
-            self._attempt("result", self._write_result)
-        self._attempt("summary", self._write_summary)
+        try:
+            self._draw_pending()
+            self._do("video", self._end_video)
+            self._jobs.put(None)
+            self._thread.join()
+        finally:
+            self._close_trace()
+            self._story.parts = describe_parts(self._agent)  # a server tells what it can do with its first answer
+            if self._story.result is not None:
+                self._attempt("result", self._write_result)
+            self._attempt("summary", self._write_summary)
 
     def __enter__(self) -> Recorder:
         return self

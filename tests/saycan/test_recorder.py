@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Generator
+from operator import attrgetter
 from pathlib import Path
 
 import av
@@ -153,6 +154,32 @@ def test_what_is_thrown_in_reaches_the_run(tmp_path: Path) -> None:
     event = events.throw(KeyboardInterrupt)
     assert isinstance(event, Result)
     assert drain(events)[1].end is EndState.STOPPED
+
+
+@pytest.mark.parametrize("where", ["_thread.join", "_draw_pending"])
+def test_ctrl_c_while_the_film_is_ended_leaves_the_result(tmp_path: Path, where: str) -> None:
+    recorder = Recorder(tmp_path, "go", StillRobot())
+    waited = attrgetter(where)(recorder)
+
+    def pressed() -> None:
+        if recorder._story.result is not None:
+            waited.__self__.__dict__.pop(waited.__name__)  # once
+            raise KeyboardInterrupt
+        waited()
+
+    setattr(waited.__self__, waited.__name__, pressed)
+
+    def run() -> Generator[Event, None, Result]:
+        events = make_run()
+        for event in events:
+            with contextlib.suppress(KeyboardInterrupt):
+                yield event
+        assert isinstance(event, Result)
+        return event
+
+    assert drain(recorder.watch(run()))[1].end is EndState.FINISHED
+    assert json.loads((recorder.folder / "result.json").read_text())["end"] == "finished"
+    assert "**finished**" in (recorder.folder / "summary.md").read_text()
 
 
 @pytest.mark.parametrize("what", ["trace", "video", "decision", "folder", "view"])
