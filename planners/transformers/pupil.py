@@ -20,7 +20,7 @@ from saycan.errors import BadInputError, MissingPartError
 from saycan.planners.lessons.lesson import lessons
 from saycan.planners.prompt import Prompt
 from saycan.planners.transformers.adapter import WEIGHTS
-from saycan.planners.transformers.head import LEAST
+from saycan.planners.transformers.head import LEAST, OutputHead
 from saycan.planners.transformers.loading import load
 from saycan.planners.transformers.network import CausalNetwork
 from saycan.planners.transformers.samples import Sample, Samples
@@ -57,7 +57,8 @@ class Pupil:
 
     Raises:
         MissingPartError: peft is not installed, or there is no such model or adapter.
-        BadInputError: A rank below 1, a model that cannot read lessons side by side, or an adapter of another kind.
+        BadInputError: A rank below 1, a model that cannot read lessons side by side, one whose logits have a bias, a
+            scale or a cap, or an adapter of another kind.
     """
 
     def __init__(self, course: Course) -> None:
@@ -78,6 +79,13 @@ class Pupil:
             raise BadInputError(
                 f"{course.model} cannot be told who sees whom, which lessons side by side need; take another model"
             )
+        head = OutputHead(model)
+        if not head.is_plain:
+            raise BadInputError(
+                f"{course.model} adds a bias to its logits, scales or caps them, which the loss of lessons does not "
+                "know; take a model whose logits are its output embeddings times the hidden state and nothing else, "
+                "such as Gemma 3, Llama or Qwen"
+            )
         model.requires_grad_(False)
         torch.manual_seed(course.seed)
         self._config = LoraConfig(
@@ -91,7 +99,7 @@ class Pupil:
         self.adapter = Adapter({name: value for name, value in adapted.named_parameters() if value.requires_grad})
         if course.start is not None:
             self.adapter.read(Path(course.start))
-        self._head = model.get_output_embeddings().weight
+        self._head = head.weight
         self.samples = Samples(tokens, Prompt.load(PROMPT))
         self._coarse: Callable[[], AbstractContextManager[Any]] = nullcontext
         if model.dtype == torch.bfloat16:
@@ -193,7 +201,8 @@ class FrozenHead(torch.autograd.Function):
 
     The head is not trained, so its gradient for the hidden states is known as soon as the logits are: (the sum over
     tokens t of p(t) W_t) - W_target. The vocabulary is gone through once, in tiles that stay in the processor's cache,
-    with exp(logit - logit of the target) for p until its sum is known.
+    with exp(logit - logit of the target) for p until its sum is known. Right for a plain head alone
+    (`OutputHead.is_plain`).
     """
 
     @staticmethod

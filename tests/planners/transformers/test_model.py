@@ -13,9 +13,8 @@ from saycan.errors import DecisionInterruptedError, LanguageModelError, MissingP
 from saycan.interruption import interruptible
 from saycan.language import LanguageModel, Shortlister, TextEmbedder, TextGenerator, TokenCounter
 from saycan.planners.transformers import TransformersModel
-from tests.planners.transformers.tiny_models import WINDOW, save_model
+from tests.planners.transformers.tiny_models import TREES, WINDOW, save_model
 
-TREES = ("llama", "mistral", "qwen2", "qwen3", "phi3", "granite", "cohere", "gemma2", "gemma3", "gpt2")
 OTHERS = ("bloom", "mamba")
 PROMPT = "Request: the robot wipes the close counter.\nSteps:\n1. picks up the sponge.\n2."
 OPTIONS = (
