@@ -15,6 +15,7 @@ from saycan.planners.lessons.lesson import lessons
 from saycan.planners.prompt import Prompt
 from saycan.planners.transformers import TransformersModel, tuning
 from saycan.planners.transformers import pupil as pupils
+from saycan.planners.transformers.adapter import ABOUT
 from saycan.planners.transformers.pupil import Course
 from saycan.planners.transformers.samples import Samples
 from saycan.step import Step
@@ -134,6 +135,27 @@ def test_another_rank_does_not_go_on_in_the_same_folder(folder: Path, tmp_path: 
     tuning.tune(Course(str(folder), 2), tmp_path, replace(RECIPE, steps=1), workers=1)
     with pytest.raises(BadInputError, match="another"):
         tuning.tune(Course(str(folder), 3), tmp_path, RECIPE, workers=1)
+
+
+@pytest.mark.parametrize("change", [{"lora_alpha": 6}, {"use_rslora": True}, {"peft_type": "IA3"}, {"r": None}])
+def test_a_start_of_another_scale_or_kind_is_refused(folder: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    pupil = pupils.Pupil(Course(str(folder), 2, device="cpu"))
+    saved = pupil.save(pupil.adapter, tmp_path)
+    pupils.Pupil(Course(str(folder), 2, device="cpu", start=str(saved)))
+    about = json.loads((saved / ABOUT).read_text())
+    (saved / ABOUT).write_text(json.dumps(about | change))
+    with pytest.raises(BadInputError, match=r"does not fit this model and rank: .*Start from one"):
+        pupils.Pupil(Course(str(folder), 2, device="cpu", start=str(saved)))
+    (saved / ABOUT).unlink()
+    with pytest.raises(MissingPartError, match="start from"):
+        pupils.Pupil(Course(str(folder), 2, device="cpu", start=str(saved)))
+
+
+def test_a_start_of_rank_1_is_not_spread_over_a_higher_rank(folder: Path, tmp_path: Path) -> None:
+    pupil = pupils.Pupil(Course(str(folder), 1, device="cpu"))
+    saved = pupil.save(pupil.adapter, tmp_path)
+    with pytest.raises(BadInputError, match=r"lora_A.weight is \(1, 32\) there and \(2, 32\) here"):
+        pupils.Pupil(Course(str(folder), 2, device="cpu", start=str(saved)))
 
 
 @pytest.mark.usefixtures("few")
