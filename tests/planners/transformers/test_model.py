@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -282,6 +283,11 @@ def test_names_and_missing_or_broken_folders(folders: dict[str, Path], tmp_path:
         TransformersModel(tmp_path / "nowhere")
     with pytest.raises(MissingPartError, match="hf download some/model"):
         TransformersModel("some/model")
+    short = shutil.copytree(folders["llama"], tmp_path / "short")
+    for kept in (0, 500, 90_000):
+        (short / "model.safetensors").write_bytes((folders["llama"] / "model.safetensors").read_bytes()[:kept])
+        with pytest.raises(LanguageModelError, match=r"short' are damaged or cut short: .*get them again"):
+            TransformersModel(short)
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text('{"model_type": "of the moon"}')
