@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -261,6 +263,10 @@ def named(name: str, base: type = Exception, **attributes) -> type[Exception]:
         (named("MyTimeout", TimeoutError)("late"), ModelUnavailableError),
         (ConnectionRefusedError("nobody there"), ModelUnavailableError),
         (named("AuthenticationError", status_code=401)("key sk-secret-1234"), ModelUnavailableError),
+        (named("HTTPStatusError", response=SimpleNamespace(status_code=403))("sk-secret-1234"), ModelUnavailableError),
+        (named("HTTPStatusError", response=SimpleNamespace(status_code=503))("busy"), ModelUnavailableError),
+        (named("HTTPStatusError", response=SimpleNamespace(status_code=404))("nothing here"), LanguageModelError),
+        (named("HTTPStatusError", response=None)("nothing here"), LanguageModelError),
         (named("ContextOverflowError", BadRequestError)("too long"), LanguageModelError),
         (RuntimeError("broken"), LanguageModelError),
     ],
@@ -270,7 +276,7 @@ def test_errors_of_providers_become_ours(error: Exception, kind: type[Exception]
     with pytest.raises(kind) as caught:
         say.score(PROMPT, OPTIONS)
     assert type(caught.value) is kind
-    assert "sk-secret" not in str(caught.value)
+    assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
     assert say.usage.requests == len(model.asked) == 1
 
 
