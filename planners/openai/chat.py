@@ -57,7 +57,7 @@ class ChatModel(ServedModel):
         return "log-probabilities of labels in a chat, not of the words; unlikely options share an upper bound"
 
     def prepare(self, deadline: Deadline) -> None:
-        """Find out whether log-probabilities come back, and of how many tokens."""
+        """Find out whether log-probabilities come back, of how many tokens, and whether letters are among them."""
         if self._tokens:
             return
         refused: UnsupportedError | None = None
@@ -71,6 +71,7 @@ class ChatModel(ServedModel):
             returned = body.at("choices", 0, "logprobs", "content", 0, "top_logprobs")
             if returned.missing or len(list(returned)) < 2:
                 raise UnsupportedError(f"{self.name} returns no top_logprobs with a chat")
+            _labels(body, 2, self.name)
             self._tokens = min(wanted, len(list(returned)))
             return
         assert refused is not None

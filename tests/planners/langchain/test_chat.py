@@ -212,6 +212,27 @@ def test_a_model_that_returns_none_is_asked_in_the_next_way_from_then_on() -> No
         LangChainModel(model, method="logprobs").score(PROMPT, OPTIONS)
 
 
+class Chatty(LetterModel):
+    """Returns log-probabilities, of words."""
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        result = TextModel._generate(self, messages, **kwargs)
+        entry = {"token": "Sure", "logprob": -0.1, "top_logprobs": [{"token": "Sure", "logprob": -0.1}]}
+        result.generations[0].message.response_metadata = {"logprobs": {"content": [entry]}}
+        return result
+
+
+def test_a_model_that_answers_with_no_letters_is_asked_in_the_next_way_from_then_on() -> None:
+    model = Chatty(answer=lambda question: "Sure" if "letter" in question else "bow")
+    say = LangChainModel(model)
+    for _ in range(2):
+        assert say.score(PROMPT, OPTIONS).argmax() == 1
+        assert "order of preference" in approximation_of(say)
+    assert [("letter" in question) for question in model.asked] == [True, True, False, False]
+    with pytest.raises(LanguageModelError, match="answered twice with something that is not an option: 'Sure'"):
+        LangChainModel(model, method="logprobs").score(PROMPT, OPTIONS)
+
+
 class BadRequestError(Exception):
     status_code = 400
 

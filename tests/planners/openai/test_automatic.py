@@ -19,6 +19,7 @@ from saycan.planners.openai import (
     openai_model,
 )
 from tests.planners.openai.fakes import URL, ChatServer, EchoServer, answering, client
+from tests.planners.openai.test_chat import reply, top
 from tests.planners.openai.test_structured import RankingServer
 
 OPTIONS = [" like 1", " like 2", " like 3"]
@@ -55,6 +56,7 @@ class Server:
         (Server(answering({"error": {}}, 500), ChatServer(WORTH), RankingServer()), "ChatModel", "labels"),
         (Server(answering({"choices": [{"text": " on"}]}), ChatServer(WORTH)), "ChatModel", "labels"),
         (Server(None, None, RankingServer()), "StructuredModel", "order of preference"),
+        (Server(None, reply(top(Sure=-0.1, I=-3.0)), RankingServer()), "StructuredModel", "order of preference"),
         (Server(None, answering({"error": {}}, 400), RankingServer()), "StructuredModel", "order of preference"),
     ],
 )
