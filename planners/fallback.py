@@ -24,6 +24,9 @@ class FallbackModel:
     Unavailable means that no answer came within the first one's deadline. Scores that are none and a refusal are
     answers: they are not shopped around.
 
+    It only scores: it does not generate, count tokens or find shortlists, whatever the first one can do, for what the
+    second one can do is not known before it is needed.
+
     Args:
         first: The model that is wanted.
         second: Makes the one that stands in; called when it is first needed.

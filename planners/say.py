@@ -54,7 +54,8 @@ class Say:
             raise BadInputError(f"unknown scoring {scoring!r}; valid: {', '.join(Scoring)}")
         if scoring == Scoring.MEAN and not isinstance(model, TokenCounter):
             raise BadInputError(
-                f"scoring 'mean' divides by a number of tokens that {model.name!r} does not tell; use 'sum' or 'prior'"
+                f"scoring 'mean' divides by a number of tokens that {type(model).__name__} {model.name!r} does not "
+                "tell; use 'sum' or 'prior', or a model that tells it, without a fallback, which only scores"
             )
         self.model, self.prompt, self.scoring = model, prompt, Scoring(scoring)
         self._priors: dict[tuple[str, ...], NDArray[np.float64]] = {}  # by the model's name and the texts

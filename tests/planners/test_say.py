@@ -138,5 +138,8 @@ def test_only_the_newest_priors_are_kept() -> None:
 def test_a_scoring_that_cannot_be_had_is_refused() -> None:
     with pytest.raises(BadInputError, match="unknown scoring 'best'; valid: sum, mean, prior"):
         Say(Model(ASKED, IDLE), PROMPT, "best")
-    with pytest.raises(BadInputError, match="'model' does not tell"):
+    with pytest.raises(BadInputError, match="Model 'model' does not tell"):
         Say(Model(ASKED, IDLE), PROMPT, "mean")
+    counting = Counting(ASKED, IDLE)
+    with pytest.raises(BadInputError, match=r"FallbackModel 'model' does not tell; .* without a fallback, which only"):
+        Say(FallbackModel(counting, lambda: counting), PROMPT, "mean")
