@@ -133,7 +133,7 @@ def test_another_rank_does_not_go_on_in_the_same_folder(folder: Path, tmp_path: 
     from dataclasses import replace
 
     tuning.tune(Course(str(folder), 2), tmp_path, replace(RECIPE, steps=1), workers=1)
-    with pytest.raises(BadInputError, match="another"):
+    with pytest.raises(BadInputError, match="holds a training of something else: rank is 2, not 3"):
         tuning.tune(Course(str(folder), 3), tmp_path, RECIPE, workers=1)
 
 
