@@ -1,6 +1,6 @@
 # Every target does its own set-up: a virtual environment in .venv, brought up to date whenever pyproject.toml changes.
 #   make demo      "clean the counter", done and checked            make test      the tests
-#   make check     ruff and mypy --strict                           make bench     the figures in README.md
+#   make check     ruff and mypy --strict                           make bench     some of README's figures
 #   make setup     only the environment                             make clean     remove everything that was made
 # PYTHON=python3.12 chooses the interpreter (3.11 or newer), VENV=folder another place for the environment.
 
@@ -47,7 +47,7 @@ bench: $(READY)
 	@$(BIN)/python benchmarks/kitchen.py
 	@$(BIN)/python benchmarks/skills.py
 	@$(BIN)/python benchmarks/say.py
-	@$(BIN)/python benchmarks/planning.py --scoring all
+	@$(BIN)/python benchmarks/planning.py --llm gemma:none --scoring all
 	@$(BIN)/python benchmarks/shortlist.py --points 12 --whole 1
 	@$(BIN)/python benchmarks/demo.py
 

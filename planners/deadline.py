@@ -1,4 +1,4 @@
-"""The moment by which a decision must have been made."""
+"""The moment by which a language model must have answered one call of `score` or `generate`."""
 
 from __future__ import annotations
 

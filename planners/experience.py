@@ -9,7 +9,7 @@ A second attempt so remains the best thing to do where the language model is sur
 gives way to what has not been tried. A success of the skill, or a word of a person, and it counts in full again.
 
 Searching deserves less patience than doing. A grasp that failed may succeed from a little to the side; a search that
-failed has looked everywhere, and of 40 things that were there 39 were found at once (docs/learning.md).
+failed has looked everywhere, and of 40 things that were there all were found at once (docs/learning.md).
 """
 
 from __future__ import annotations

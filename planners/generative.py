@@ -74,15 +74,17 @@ class GenerativePlanner:
             raise BadInputError(f"min_value is a probability in [0, 1], found {min_value}; {MIN_VALUE} is the default")
         if attempts < 1:
             raise BadInputError(f"attempts must be at least 1, found {attempts}; 3 is the default")
+        kind = type(language_model).__name__
         if constrained and not isinstance(language_model, Shortlister):
             raise BadInputError(
-                f"a constrained planner needs a model with shortlist(); {language_model.name!r} has none. "
-                "Use another model, constrained=False, or SayCanPlanner, which needs score() alone"
+                f"a constrained planner needs a model with shortlist(); {kind} {language_model.name!r} has none. "
+                "Use another model, without a fallback, which only scores; constrained=False; or SayCanPlanner, which "
+                "needs score() alone"
             )
         if not constrained and not isinstance(language_model, TextGenerator):
             raise BadInputError(
-                f"a generative planner needs a model with generate(); {language_model.name!r} has none. "
-                "Use another model, or SayCanPlanner, which needs score() alone"
+                f"a generative planner needs a model with generate(); {kind} {language_model.name!r} has none. "
+                "Use another model, without a fallback, which only scores; or SayCanPlanner, which needs score() alone"
             )
         self.language_model, self.values, self.library = language_model, values, library
         self.prompt = prompt.about(library) if prompt else Prompt.of(language_model, library)

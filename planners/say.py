@@ -19,11 +19,14 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.errors import BadInputError
+from saycan.errors import BadInputError, LanguageModelError
 from saycan.language import LanguageModel, TokenCounter
 from saycan.planners.checked import checked_scores
 from saycan.planners.prompt import Prompt
 from saycan.skill import Skill
+
+_PRIORS = 16  # libraries and shortlists whose scores with nothing asked for are kept, the newest
+_TRIES = 3  # for two answers of one model; a stand-in that changes once needs two
 
 
 class Scoring(StrEnum):
@@ -51,27 +54,43 @@ class Say:
             raise BadInputError(f"unknown scoring {scoring!r}; valid: {', '.join(Scoring)}")
         if scoring == Scoring.MEAN and not isinstance(model, TokenCounter):
             raise BadInputError(
-                f"scoring 'mean' divides by a number of tokens that {model.name!r} does not tell; use 'sum' or 'prior'"
+                f"scoring 'mean' divides by a number of tokens that {type(model).__name__} {model.name!r} does not "
+                "tell; use 'sum' or 'prior', or a model that tells it, without a fallback, which only scores"
             )
         self.model, self.prompt, self.scoring = model, prompt, Scoring(scoring)
-        self._priors: dict[tuple[str, ...], NDArray[np.float64]] = {}
+        self._priors: dict[tuple[str, ...], NDArray[np.float64]] = {}  # by the model's name and the texts
 
     def log_say(self, prompt: str, skills: Sequence[Skill]) -> NDArray[np.float64]:
         """(N,) float64 nats, one for each skill, not normalised. Raises LanguageModelError."""
         texts, owners = self.prompt.options(skills)  # (M,) what is scored, (M,) whose wording it is
-        scores = checked_scores(self.model, prompt, texts)
+        if self.scoring is Scoring.PRIOR:
+            scores = self._beyond_prior(prompt, texts)
+        else:
+            scores = checked_scores(self.model, prompt, texts)
         if self.scoring is Scoring.MEAN and isinstance(self.model, TokenCounter):
             scores = scores / self.model.lengths(prompt, texts)
-        elif self.scoring is Scoring.PRIOR:
-            scores = scores - self._prior(texts)
         log_say = np.full(len(skills), -np.inf)
         np.logaddexp.at(log_say, owners, scores)
         return log_say
 
-    def _prior(self, texts: list[str]) -> NDArray[np.float64]:
-        """(M,) scores with nothing asked for; the same for every step of every run, so computed once for a library."""
-        key = tuple(texts)
-        if key not in self._priors:
-            prior = checked_scores(self.model, self.prompt.render(""), texts)
-            self._priors[key] = np.where(np.isneginf(prior), 0.0, prior)  # what is never said is not made likely
-        return self._priors[key]
+    def _beyond_prior(self, prompt: str, texts: list[str]) -> NDArray[np.float64]:
+        """(M,) scores less those with nothing asked for, both of the same model.
+
+        The latter are the same for every step of every run, so they are asked for once for a library. Between the two
+        calls another model may have begun to stand in; it is then asked for both.
+        """
+        for _ in range(_TRIES):
+            scores = checked_scores(self.model, prompt, texts)
+            key = (self.model.name, *texts)
+            if key not in self._priors:
+                prior = checked_scores(self.model, self.prompt.render(""), texts)
+                while len(self._priors) >= _PRIORS:
+                    del self._priors[next(iter(self._priors))]
+                # What is never said is not made likely.
+                self._priors[self.model.name, *texts] = np.where(np.isneginf(prior), 0.0, prior)
+            if key in self._priors:
+                return scores - self._priors[key]
+        raise LanguageModelError(
+            f"scoring 'prior' needs two answers of one model, and another one answered {_TRIES} times; it is "
+            f"{self.model.name!r} now. Try again, or use scoring 'sum'"
+        )

@@ -156,6 +156,7 @@ class KitchenEnv(gymnasium.Env):  # type: ignore[misc]  # where Gymnasium is not
         if not isinstance(scene, Scene):
             raise BadInputError(f"a scene is words or a saycan.robots.kitchen.Scene, found {type(scene).__name__}")
         self.kitchen.reset(scene, int(self.np_random.integers(2**31)))
+        self._gate.release()
         self.skill, self._steps = skill, 0
         self._before = self.kitchen.privileged_state()
         return self._observed(self._gate.observe()), self._info(False)

@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saycan.errors import BadInputError, HaltedError, SceneError
+from saycan.digest import digest
+from saycan.errors import BadInputError, MissingPartError, RobotError, SceneError
 
 if TYPE_CHECKING:
     from saycan.skills.data.collect import Plan
@@ -32,6 +33,7 @@ class Work:
         image_size: Pixels.
         scenes: How scenes are drawn: "frozen", or a variation of the kitchen.
         robot: Name of the simulated robot.
+        weights: What tells the file of a learned policy from others; "" for any other policy.
     """
 
     path: Path
@@ -42,12 +44,16 @@ class Work:
     image_size: int
     scenes: str
     robot: str = "kitchen"
+    weights: str = ""
 
     def how(self) -> dict[str, Any]:
         """Everything that decides about the episodes of a scene but its number; a data set has one such."""
+        from saycan.compose import distribution_version
+
         plan = {name: value for name, value in asdict(self.plan).items() if name != "first"}
         whose = {} if self.robot == "kitchen" else {"robot": self.robot}
-        return {"policy": self.policy, "image_size": self.image_size, "variation": self.scenes, **whose, **plan}
+        drawn = {"image_size": self.image_size, "variation": self.scenes, "distribution": distribution_version()}
+        return {"policy": self.policy, "weights": self.weights, **drawn, **whose, **plan}
 
 
 @dataclass(frozen=True)
@@ -103,14 +109,16 @@ def collect(
     Returns:
         Counts of what was made now.
 
-    Raises BadInputError when the folder holds a data set that was made in another way.
+    Raises BadInputError when the folder holds a data set that was made in another way, and MissingPartError when there
+    are no weights of the policy.
     """
+    weights = _weights(policy)
     folder.mkdir(parents=True, exist_ok=True)
     works = []
     for first in range(0, scenes, SCENES_PER_SHARD):
         count = min(SCENES_PER_SHARD, scenes - first)
         path = folder / f"shard_{plan.first + first:07d}.hdf5"
-        work = Work(path, first, count, plan, policy, image_size, variation, robot)
+        work = Work(path, first, count, plan, policy, image_size, variation, robot, weights)
         if path.exists() and _fits(work):
             progress(Collected(scenes=count))
         else:
@@ -160,7 +168,7 @@ def make_shard(work: Work) -> Collected:
                     verbs = Counter({episode.skill.verb: 1})
                     made += Collected(0, 1, len(episode), int(episode.success), verbs)
                     yield episode
-            except (SceneError, HaltedError):  # a thing slips out of the fingers at the start; the gate stops the robot
+            except (SceneError, RobotError):  # a thing slips out of the fingers at the start; the gate stops the robot
                 continue
 
     simulator = "pybullet" if work.robot == "panda" else "mujoco"
@@ -169,6 +177,21 @@ def make_shard(work: Work) -> Collected:
     facts["env_name"] = f"saycan {work.robot}"
     write_shard(work.path, episodes(), facts)
     return made
+
+
+def _weights(policy: str) -> str:
+    kind, _, file = policy.partition(":")
+    if kind != "learned":
+        return ""
+    from saycan.skills.shipped import POLICY
+
+    path = Path(file) if file else POLICY
+    try:
+        return digest(path)
+    except OSError as error:
+        raise MissingPartError(
+            f"no trained weights at {path}: {error.strerror}; train some with: saycan train"
+        ) from error
 
 
 def _fits(work: Work) -> bool:

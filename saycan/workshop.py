@@ -62,7 +62,10 @@ def collect(
     ] = True,
     variation: Annotated[str, typer.Option(help='How scenes are drawn: "frozen", "wide", "hard".')] = "frozen",
     verbs: Annotated[str, typer.Option(help='Only these verbs: "wipe, pick up"; by default all that fit.')] = "",
-    noise: Annotated[float, typer.Option(help="Largest level of the disturbance.", min=0.0)] = 1.2,
+    noise: Annotated[
+        float | None,
+        typer.Option(help="Largest level of the disturbance; by default 1.2, and 0 for a policy --alone.", min=0.0),
+    ] = None,
     every: Annotated[int, typer.Option(help="Keep a row every so many control periods.", min=1)] = 3,
     in_a_row: Annotated[int, typer.Option(help="Most skills in one scene.", min=1)] = 3,
     image_size: Annotated[int, typer.Option(help="Pixels of each camera.", min=16, max=1024)] = 64,
@@ -76,6 +79,8 @@ def collect(
         from saycan.collect import collect as make
         from saycan.skills.data.collect import EVEN, MANIPULATION, SHARES, Plan, only
 
+        if noise is None:  # what is learned from a policy alone is what it does itself
+            noise = 0.0 if policy != "experts" and not takeover else 1.2
         shares = only(verbs, SHARES if policy == "experts" else MANIPULATION if takeover else EVEN)
         plan = Plan(first=first, noise=noise, every=every, takeover=takeover, in_a_row=in_a_row, shares=shares)
         total = Collected()

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FORMAT = "saycan-checkpoint-1"
 
+UNSAID = (64, 64, 3)
+"""Shape of the pictures that a network was trained on whose file does not say it."""
+
 NETWORKS = {
     "bcz": "saycan.skills.policies.bcz:BCZ",
     "rt1": "saycan.skills.policies.rt1:RT1",
@@ -44,7 +47,8 @@ class Checkpoint:
         config: What the network is built with.
         network: It, in evaluation mode.
         scaling, sentences: What goes with it.
-        about: Plain facts: data, seeds, steps, results.
+        about: Plain facts: data, seeds, steps, results; "pictures", the shape of each camera's, and "map", whether the
+            data had one of the furniture.
         extra: Arrays that belong to it besides.
     """
 
@@ -55,6 +59,21 @@ class Checkpoint:
     sentences: Sentences
     about: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def misfit(self, images: Mapping[str, NDArray[np.uint8]]) -> str:
+        """Why the network cannot look at these pictures; "" when it can."""
+        cameras = self.config.get("cameras", ())
+        if any(name not in images for name in cameras):
+            return f"it looks through the cameras {', '.join(cameras)}; the robot has: {', '.join(images) or 'none'}"
+        shapes = self.about.get("pictures", {})
+        for name in cameras:
+            found, wanted = images[name].shape, tuple(shapes.get(name, images[name].shape))
+            if found != wanted:
+                return (
+                    f"it was trained on pictures of {wanted[1]} x {wanted[0]} pixels, and the camera {name!r} gives "
+                    f"{found[1]} x {found[0]}; give the robot's camera the size that it was trained on"
+                )
+        return ""
 
 
 def network_class(kind: str) -> Any:
@@ -112,7 +131,10 @@ def load(path: Path) -> Checkpoint:
     except (OSError, SafetensorError) as error:
         raise BadInputError(f"{path} cannot be read as a checkpoint: {error}") from error
     kind, config = metadata["kind"], json.loads(metadata["config"])
-    network = build(kind, config)
+    try:
+        network = build(kind, config)
+    except TypeError as error:
+        raise BadInputError(f"{path} holds a network {kind!r} that this version cannot build: {error}") from error
     weights = {
         name.removeprefix("network/"): torch.from_numpy(array)
         for name, array in tensors.items()
@@ -125,6 +147,6 @@ def load(path: Path) -> Checkpoint:
     network.eval().requires_grad_(False)
     low, high, mean, scale = (tensors[f"scaling/{name}"] for name in ("low", "high", "mean", "scale"))
     sentences = Sentences(json.loads(metadata["phrases"]), tensors["sentences"], name=metadata["embedding"])
-    about = json.loads(metadata["about"])
+    about = {"pictures": dict.fromkeys(config.get("cameras", ()), UNSAID)} | json.loads(metadata["about"])
     extra = {name.removeprefix("extra/"): array for name, array in tensors.items() if name.startswith("extra/")}
     return Checkpoint(kind, config, network, Scaling(low, high, mean, scale), sentences, about, extra)

@@ -25,6 +25,9 @@ from saycan.skills.values.sightings import Sightings
 WEIGHTS = Path(__file__).with_name("weights")
 POLICY, VALUES = WEIGHTS / "policy.safetensors", WEIGHTS / "values.safetensors"
 
+RATE = 10.0
+"""Hz that the shipped networks act at."""
+
 
 @dataclass(eq=False)
 class Learned:
@@ -73,11 +76,12 @@ class Learned:
 
 
 def fits(robot: Robot) -> bool:
-    """Whether the shipped networks were made for a robot: the simulated kitchen, with both cameras and its map."""
+    """Whether the shipped networks were made for a robot: the simulated kitchen, its rate, its map and both cameras."""
     spec = getattr(robot, "spec", None)
     if not isinstance(spec, RobotSpec):
         return False
-    trained = spec.name == "kitchen" and {"head", "wrist"} <= set(spec.cameras) and bool(spec.places)
+    seen = all(spec.cameras.get(camera) == checkpoint.UNSAID for camera in ("head", "wrist"))
+    trained = spec.name == "kitchen" and seen and bool(spec.places) and spec.rate == RATE
     return trained and POLICY.exists() and VALUES.exists()
 
 

@@ -64,7 +64,7 @@ class ChatModel:
     Args:
         model: The chat model.
         method: "logprobs", "structured" or "text"; "auto" takes the first of them that the model turns out to support,
-            and keeps to it.
+            and keeps to it; one that answers with no letters, twice, does not support "logprobs".
         seconds: Deadline of one call of `score` or `generate`, all its requests together.
 
     Attributes:
@@ -145,7 +145,7 @@ class ChatModel:
                     raise UnsupportedError(f"{self.name} returned no log-probabilities; use another method")
                 return scores
 
-            return self._twice(read, question)
+            return self._twice(read, question, UnsupportedError)
 
         def several(groups: list[Group]) -> list[NDArray[np.float64]]:
             return self._requests.ask([partial(one, group) for group in groups], deadline)
@@ -187,8 +187,13 @@ class ChatModel:
         except (NotImplementedError, ValueError, TypeError) as error:
             raise UnsupportedError(f"{self.name} has no structured output: {shortened(str(error))}") from error
 
-    def _twice(self, read: Callable[[str], T], question: str) -> T:
-        """What is read from the answer, or from a second one, before which the model is told about the first."""
+    def _twice(
+        self, read: Callable[[str], T], question: str, failure: type[LanguageModelError] = LanguageModelError
+    ) -> T:
+        """What is read from the answer, or from a second one, before which the model is told about the first.
+
+        Raises `failure` when neither can be used.
+        """
         try:
             return read(question)
         except UnusableAnswerError as first:
@@ -197,7 +202,7 @@ class ChatModel:
         try:
             return read(again)
         except UnusableAnswerError as second:
-            raise LanguageModelError(
+            raise failure(
                 f"{self.name} answered twice with something that is not an option: {shortened(second.answer)!r}: "
                 f"{second} Valid is what the prompt lists, word for word; use another method or another model"
             ) from second

@@ -89,24 +89,36 @@ class Requests:
             except SayCanError:
                 raise
             except Exception as error:
-                raise self._translated(error) from error
+                # Providers repeat parts of the key in their words, which a traceback would print.
+                raise self._translated(error) from (None if _refuses_key(error) else error)
 
         return run
 
     def _translated(self, error: Exception) -> LanguageModelError:
-        names = {kind.__name__ for kind in type(error).__mro__}
-        status = getattr(error, "status_code", None)
+        names, status = _names_of(error), _status_of(error)
         said = f"{type(error).__name__}: {shortened(str(error))}"
         if names & _REFUSED:
             return ModelRefusalError(shortened(str(error)))
-        if names & _KEY_REFUSED or status in (401, 403):
-            # Providers repeat parts of the key in these messages.
+        if _refuses_key(error):
             return ModelUnavailableError(f"{self.name}: the provider refused the key ({type(error).__name__})")
         if names & _UNAVAILABLE or status in (408, 409, 429) or (isinstance(status, int) and status >= 500):
             return ModelUnavailableError(f"{self.name} is not available: {said}")
         if "ContextOverflowError" not in names and (names & _UNSUPPORTED or status in (400, 422)):
             return UnsupportedError(f"{self.name} does not take such a request: {said}")
         return LanguageModelError(f"{self.name} failed: {said}")
+
+
+def _refuses_key(error: Exception) -> bool:
+    return bool(_names_of(error) & _KEY_REFUSED) or _status_of(error) in (401, 403)
+
+
+def _names_of(error: Exception) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def _status_of(error: Exception) -> object:
+    """The status code of the response, which some errors hold themselves and others with the response; else None."""
+    return getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
 
 
 def received(message: BaseMessage, requests: Requests) -> BaseMessage:

@@ -21,7 +21,7 @@ class AutomaticModel(ServedModel):
     """Completions with echo where the server does them, else chat with labels, else structured output.
 
     What a server can do is asked once, by one or two short requests for each way, within the deadline of the first
-    decision. `approximation` and the printed form then say which way it is.
+    call. `approximation` and the printed form then say which way it is.
 
     Args:
         spec, options: See `ServedModel`.
@@ -78,8 +78,8 @@ class AutomaticModel(ServedModel):
 
     def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
         """See `saycan.language.TextGenerator`; in the way that was found."""
-        way = self._found(self.connection.begin())
-        return way.generate(prompt, max_tokens=max_tokens, stop=stop)
+        deadline = self.connection.begin()
+        return self._found(deadline).generate(prompt, max_tokens=max_tokens, stop=stop, deadline=deadline)
 
     def _found(self, deadline: Deadline) -> CompletionsModel | ChatModel | StructuredModel:
         self.prepare(deadline)

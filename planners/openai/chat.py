@@ -57,7 +57,7 @@ class ChatModel(ServedModel):
         return "log-probabilities of labels in a chat, not of the words; unlikely options share an upper bound"
 
     def prepare(self, deadline: Deadline) -> None:
-        """Find out whether log-probabilities come back, and of how many tokens."""
+        """Find out whether log-probabilities come back, of how many tokens, and whether letters are among them."""
         if self._tokens:
             return
         refused: UnsupportedError | None = None
@@ -71,6 +71,7 @@ class ChatModel(ServedModel):
             returned = body.at("choices", 0, "logprobs", "content", 0, "top_logprobs")
             if returned.missing or len(list(returned)) < 2:
                 raise UnsupportedError(f"{self.name} returns no top_logprobs with a chat")
+            _labels(body, 2, self.name)
             self._tokens = min(wanted, len(list(returned)))
             return
         assert refused is not None
@@ -85,9 +86,16 @@ class ChatModel(ServedModel):
 
         return in_rounds(len(options), self._tokens, ask)
 
-    def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
-        """See `saycan.language.TextGenerator`; the model is asked to go on with the text."""
-        return generate_in_chat(self.connection, prompt, max_tokens, stop)
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int = 32,
+        stop: Sequence[str] = ("\n",),
+        deadline: Deadline | None = None,
+    ) -> str:
+        """See `saycan.language.TextGenerator`; the model is asked to go on with the text, before the deadline."""
+        return generate_in_chat(self.connection, prompt, max_tokens, stop, deadline or self.connection.begin())
 
     def _ask(self, prompt: str, groups: Sequence[Sequence[str]], deadline: Deadline) -> list[NDArray[np.float64]]:
         """For each group, (K,) log-probabilities of its options; every group in several orders."""
@@ -131,9 +139,10 @@ def limits(connection: Connection, tokens: int) -> dict[str, Any]:
     return {"max_tokens": tokens, "temperature": 0.0}
 
 
-def generate_in_chat(connection: Connection, prompt: str, max_tokens: int, stop: Sequence[str]) -> str:
+def generate_in_chat(
+    connection: Connection, prompt: str, max_tokens: int, stop: Sequence[str], deadline: Deadline
+) -> str:
     """What a chat model writes after `prompt`, up to a stop text. Raises LanguageModelError."""
-    deadline = connection.begin()
     model, question = connection.model(deadline), Words.load().text.format(prompt=prompt)
     body = connection.ask(
         lambda client: client.chat.completions.with_streaming_response.create(

@@ -104,9 +104,16 @@ class CompletionsModel(ServedModel):
         counts = dict(zip(distinct, self._last[2], strict=True))
         return np.array([counts[option] for option in options], dtype=np.int64)
 
-    def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
-        """See `saycan.language.TextGenerator`."""
-        deadline = self.connection.begin()
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int = 32,
+        stop: Sequence[str] = ("\n",),
+        deadline: Deadline | None = None,
+    ) -> str:
+        """See `saycan.language.TextGenerator`; before the deadline, where one has begun."""
+        deadline = deadline or self.connection.begin()
         model = self.connection.model(deadline)
         body = self.connection.ask(
             lambda client: client.completions.with_streaming_response.create(

@@ -54,7 +54,8 @@ class Connection:
         spec: "MODEL" (OpenAI's server, or that of OPENAI_BASE_URL), "URL#MODEL", or "URL#" for a server's only model. A
             URL may set limits: "http://127.0.0.1:8080/v1?timeout=60&deadline=300#".
         timeout: Longest time for one request, in s; that of the URL, or 10.
-        deadline: Longest time for everything that one decision asks, retries included, in s; that of the URL, or 30.
+        deadline: Longest time for everything that one call of `score` or `generate` asks, retries included, in s; that
+            of the URL, or 30. A decision may make several such calls.
         attempts: How often one request is sent at most.
         parallel: How many requests are under way at once at most.
         key_variable: Environment variable that holds the key; OPENAI_API_KEY unless it would travel unencrypted.
@@ -107,7 +108,7 @@ class Connection:
         return self._usage
 
     def begin(self) -> Deadline:
-        """The deadline of a decision that begins now."""
+        """The deadline of a call of `score` or `generate` that begins now."""
         return Deadline.after(self.seconds)
 
     def model(self, deadline: Deadline) -> str:

@@ -1,4 +1,4 @@
-"""What all language models on a server share: where it is, what it has cost, and one deadline a decision."""
+"""What all language models on a server share: where it is, what it has cost, one deadline a call."""
 
 from __future__ import annotations
 

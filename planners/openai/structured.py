@@ -86,9 +86,16 @@ class StructuredModel(ServedModel):
         scores: NDArray[np.float64] = np.log(probabilities)
         return scores
 
-    def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
-        """See `saycan.language.TextGenerator`; the model is asked to go on with the text."""
-        return generate_in_chat(self.connection, prompt, max_tokens, stop)
+    def generate(
+        self,
+        prompt: str,
+        *,
+        max_tokens: int = 32,
+        stop: Sequence[str] = ("\n",),
+        deadline: Deadline | None = None,
+    ) -> str:
+        """See `saycan.language.TextGenerator`; the model is asked to go on with the text, before the deadline."""
+        return generate_in_chat(self.connection, prompt, max_tokens, stop, deadline or self.connection.begin())
 
     def _rank(self, prompt: str, options: Sequence[str], among: list[int], deadline: Deadline) -> list[int]:
         """The best of the options with the indices `among`, best first; too many are ranked in groups first."""

@@ -8,6 +8,7 @@ Merged, an adapted model costs what the model itself costs, and needs no peft.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def merge(model: Any, folder: str | Path) -> str:
         )
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        scale = _scale(about)
+        scale = scale_of(about)
         with safe_open(folder / WEIGHTS, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -63,8 +64,8 @@ def merge(model: Any, folder: str | Path) -> str:
     return str(metadata.get("prompt", "kitchen"))
 
 
-def _scale(about: dict[str, Any]) -> float:
-    """alpha / r. Raises ValueError for what is not plain LoRA."""
+def scale_of(about: Mapping[str, Any]) -> float:
+    """alpha / r, from adapter_config.json. Raises ValueError for what is not plain LoRA, KeyError and TypeError."""
     strange = [
         name
         for name in ("use_dora", "rank_pattern", "alpha_pattern", "fan_in_fan_out", "modules_to_save")

@@ -54,6 +54,11 @@ class OutputHead:
         )
         self._tile = _TILE if self.weight.device.type == "cpu" else _TILE_GPU
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a logit is w_t . h and nothing else: no bias, no scale, no cap."""
+        return self.bias is None and self._scale == 1.0 and self._cap is None
+
     def log_normalizers(self, hidden: torch.Tensor) -> torch.Tensor:
         """(N,) float64, log sum over the vocabulary of exp(logit), for (N, D) hidden states."""
         import torch

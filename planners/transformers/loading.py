@@ -26,6 +26,7 @@ def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Tokens,
     cure_torchvision()
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if dtype == "auto":
@@ -41,6 +42,11 @@ def load(path: str | Path, dtype: str, device: str | None) -> tuple[Any, Tokens,
             f"no language model at {str(path)!r}: it is neither a folder with config.json, tokenizer and weights "
             f"nor a name in the local hub cache. Fetch it once with `hf download {path}`, or pass a folder. "
             f"({error})"
+        ) from error
+    except SafetensorError as error:
+        raise LanguageModelError(
+            f"the weights of the language model at {str(path)!r} are damaged or cut short: {error}. Remove them, and "
+            "get them again"
         ) from error
     except (ValueError, KeyError, RuntimeError, ImportError) as error:
         raise LanguageModelError(f"the language model at {str(path)!r} cannot be loaded: {error}") from error

@@ -60,7 +60,7 @@ class TransformersModel:
         prompt_name: Of the prompt that it is best asked in: an adapter's own, else the one with examples.
         model: The model as the library loaded it.
         network, head: The same in two parts: the body on its key/value cache, and the output head.
-        usage: Tokens since it was made: of prompts and options, and those of them that the cache saved.
+        usage: Tokens since it was made: of all that it has read, and those of them that the cache saved.
         reads_trees: Whether it can score all options at once. Recurrent models, ALiBi and the like cannot be told a
             tree; they are scored one option at a time, slowly and just as exactly.
 
@@ -106,9 +106,13 @@ class TransformersModel:
         if not self.reads_trees:
             return np.argsort(-self.score(prompt, options), kind="stable")[:count]
         head, tails = self.split(prompt, options)
+        network, before = self.network, self.network.fed
         with self._reading():
-            self.network.read(head[:-1])
-            return likeliest(self.network, self.head, PrefixTree.build(head[-1], tails), count)
+            network.read(head[:-1])
+            cached = len(head) - 1 - (network.fed - before)
+            found = likeliest(network, self.head, PrefixTree.build(head[-1], tails), count)
+        self.usage += Usage(tokens_in=cached + network.fed - before, tokens_cached=cached)
+        return found
 
     def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
         """The likeliest next tokens one after the other, up to a stop text. Raises LanguageModelError."""
@@ -150,6 +154,7 @@ class TransformersModel:
                 states = self.model.base_model(input_ids=ids, attention_mask=real.long(), use_cache=False)[0].float()
                 mean = (states * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)  # (B, D)
                 result[start : start + len(some)] = torch.nn.functional.normalize(mean, dim=-1).cpu().numpy()
+        self.usage += Usage(tokens_in=sum(map(len, rows)))
         return result
 
     # Tokens ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +20,8 @@ from torch import Tensor, nn
 from saycan.errors import BadInputError, MissingPartError
 from saycan.planners.lessons.lesson import lessons
 from saycan.planners.prompt import Prompt
-from saycan.planners.transformers.adapter import WEIGHTS
-from saycan.planners.transformers.head import LEAST
+from saycan.planners.transformers.adapter import ABOUT, WEIGHTS, scale_of
+from saycan.planners.transformers.head import LEAST, OutputHead
 from saycan.planners.transformers.loading import load
 from saycan.planners.transformers.network import CausalNetwork
 from saycan.planners.transformers.samples import Sample, Samples
@@ -30,6 +31,7 @@ PROMPT = "adapted"
 TOGETHER = 6
 """Lessons for one robot that go through the model side by side, so that what they share is computed once."""
 
+_SCALE = 2.0  # alpha / r of every adapter, whatever its rank
 _TILE = 8192  # tokens of the vocabulary whose logits are in memory at once
 
 
@@ -57,7 +59,8 @@ class Pupil:
 
     Raises:
         MissingPartError: peft is not installed, or there is no such model or adapter.
-        BadInputError: A rank below 1, a model that cannot read lessons side by side, or an adapter of another kind.
+        BadInputError: A rank below 1, a model that cannot read lessons side by side, one whose logits have a bias, a
+            scale or a cap, or an adapter of another kind.
     """
 
     def __init__(self, course: Course) -> None:
@@ -78,10 +81,17 @@ class Pupil:
             raise BadInputError(
                 f"{course.model} cannot be told who sees whom, which lessons side by side need; take another model"
             )
+        head = OutputHead(model)
+        if not head.is_plain:
+            raise BadInputError(
+                f"{course.model} adds a bias to its logits, scales or caps them, which the loss of lessons does not "
+                "know; take a model whose logits are its output embeddings times the hidden state and nothing else, "
+                "such as Gemma 3, Llama or Qwen"
+            )
         model.requires_grad_(False)
         torch.manual_seed(course.seed)
         self._config = LoraConfig(
-            r=course.rank, lora_alpha=2 * course.rank, lora_dropout=0.0, target_modules="all-linear",
+            r=course.rank, lora_alpha=int(_SCALE * course.rank), lora_dropout=0.0, target_modules="all-linear",
             task_type="CAUSAL_LM",
         )  # fmt: skip
         with warnings.catch_warnings():  # about what peft itself does
@@ -91,7 +101,7 @@ class Pupil:
         self.adapter = Adapter({name: value for name, value in adapted.named_parameters() if value.requires_grad})
         if course.start is not None:
             self.adapter.read(Path(course.start))
-        self._head = model.get_output_embeddings().weight
+        self._head = head.weight
         self.samples = Samples(tokens, Prompt.load(PROMPT))
         self._coarse: Callable[[], AbstractContextManager[Any]] = nullcontext
         if model.dtype == torch.bfloat16:
@@ -178,13 +188,21 @@ class Adapter(nn.Module):
 
         try:
             tensors = load_file(folder / WEIGHTS)
+            scale = scale_of(json.loads((folder / ABOUT).read_text(encoding="utf-8")))
+            if scale != _SCALE:
+                raise ValueError(f"its alpha / r is {scale:g}, and {_SCALE:g} is what is trained with here")
             for name, value in zip(self.names, self.values, strict=True):
+                if tensors[name].shape != value.shape:
+                    raise ValueError(f"{name} is {tuple(tensors[name].shape)} there and {tuple(value.shape)} here")
                 value.data.copy_(tensors[name])
         except FileNotFoundError as error:
-            raise MissingPartError(f"no adapter to start from in {str(folder)!r}: {WEIGHTS} is missing") from error
-        except (SafetensorError, KeyError, RuntimeError) as error:
+            raise MissingPartError(
+                f"no adapter to start from in {str(folder)!r}: it takes {ABOUT} and {WEIGHTS}"
+            ) from error
+        except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise BadInputError(
-                f"the adapter in {str(folder)!r} does not fit this model and rank: {type(error).__name__} {error}"
+                f"the adapter in {str(folder)!r} does not fit this model and rank: {type(error).__name__} {error}. "
+                "Start from one that `saycan train planner` made of this model with this rank, or from none"
             ) from error
 
 
@@ -193,7 +211,8 @@ class FrozenHead(torch.autograd.Function):
 
     The head is not trained, so its gradient for the hidden states is known as soon as the logits are: (the sum over
     tokens t of p(t) W_t) - W_target. The vocabulary is gone through once, in tiles that stay in the processor's cache,
-    with exp(logit - logit of the target) for p until its sum is known.
+    with exp(logit - logit of the target) for p until its sum is known. Right for a plain head alone
+    (`OutputHead.is_plain`).
     """
 
     @staticmethod

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from saycan.digest import digest
 from saycan.planners.lessons.lesson import SETS, validation
+from saycan.planners.transformers.adapter import WEIGHTS
 from saycan.planners.transformers.pupil import TOGETHER, Adapter, Course, Helpers, Pupil
 from saycan.training.loop import Progress, Recipe, train
 
@@ -46,7 +48,7 @@ def tune(
 
     Raises:
         MissingPartError: peft is not installed, or there is no such model or adapter.
-        BadInputError: What `folder` holds belongs to another adapter.
+        BadInputError: What `folder` holds is the training of another model, rank or start.
     """
     pupil = Pupil(course)
     held = {name: [pupil.samples.of([one]) for one in validation(name, HELD)] for name in SETS}
@@ -72,12 +74,17 @@ def tune(
     try:
         trained = train(
             pupil.adapter, losses, recipe, folder, evaluate=evaluate, report=report, minutes=minutes,
-            device=pupil.device,
+            device=pupil.device, job=_job(course),
         )  # fmt: skip
     finally:
         helpers.close()
     assert isinstance(trained, Adapter)
     return pupil.save(trained, folder / "adapter")
+
+
+def _job(course: Course) -> dict[str, object]:
+    start = None if course.start is None else digest(Path(course.start) / WEIGHTS)
+    return {"what": "planner", "model": Path(course.model).name, "rank": course.rank, "start": start}
 
 
 def _with_gradient(adapter: Adapter, value: float, slope: Tensor) -> Tensor:

@@ -154,7 +154,7 @@ class Kitchen:
         self._require_sound()
 
     def _require_sound(self) -> None:
-        if not np.isfinite(self._physics.data.qacc).all():
+        if self._physics.diverged:
             raise RobotError("the simulation diverged; reset the kitchen")
 
     def hold(self) -> None:

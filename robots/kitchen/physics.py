@@ -19,6 +19,7 @@ from saycan.robots.kitchen.spill import SpillCells, add_spill
 from saycan.robots.kitchen.state import StateReader, robot_place
 
 SETTLE_SECONDS = 0.4
+_BAD = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
 
 
 class Physics:
@@ -93,6 +94,11 @@ class Physics:
         if self._spills:
             self._wipe()
         self._note_visit()
+
+    @property
+    def diverged(self) -> bool:
+        """Whether positions, velocities or accelerations were once no numbers: MuJoCo then begins anew by itself."""
+        return any(self.data.warning[kind].number for kind in _BAD)
 
     def hold(self) -> None:
         """Stop: the reference becomes the measured pose; the gripper keeps its command. The clock stands still."""

@@ -28,6 +28,7 @@ _MODULE = "saycan.robots.lerobot.server"
 _LAG = 0.1  # s that small servos take to follow
 _LARGEST = 64 * 2**20  # bytes of an answer
 _CONNECT = 5.0  # s
+_CLOSE = 0.2  # s that the process is waited for when the connection ends
 
 
 class LeRobotRobot:
@@ -324,7 +325,7 @@ class _Link:
     def _open(self) -> None:
         try:
             self._socket = self._client.sync.client.connect(
-                self.url, open_timeout=_CONNECT, compression=None, max_size=_LARGEST
+                self.url, open_timeout=_CONNECT, close_timeout=_CLOSE, compression=None, max_size=_LARGEST
             )
             hello = self._socket.recv(timeout=_CONNECT)
         except (OSError, ValueError, self._client.exceptions.WebSocketException) as error:

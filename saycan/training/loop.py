@@ -12,7 +12,8 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ def train(
     minutes: float | None = None,
     device: str | None = None,
     beside: nn.Module | None = None,
+    job: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Train, or go on training what `folder` holds.
 
@@ -102,21 +104,22 @@ def train(
         minutes: Stop (and save) after so long; the next call goes on.
         device: "cuda", "cpu"; None takes CUDA where there is one.
         beside: A network of the same kind that `losses` changes on the way; it is saved and loaded with the other.
+        job: Plain facts about what is learned from what; a folder goes on with the same ones alone.
 
     Returns:
         The network with averaged weights, on the CPU, in evaluation mode.
 
     Raises:
-        BadInputError: What `folder` holds belongs to another network.
+        BadInputError: What `folder` holds belongs to another network or another job.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    torch.manual_seed(recipe.seed)
+    facts = json.loads(json.dumps({"seed": recipe.seed, **(job or {})}))
     network.to(device).train()
     if beside is not None:
         beside.to(device)
     average = copy.deepcopy(network).eval()
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    step, spent = _resume(folder / STATE, network, average, optimiser, beside)
+    step, spent = _resume(folder / STATE, network, average, optimiser, beside, facts)
     began = saved = told = time.monotonic()
     sums: dict[str, list[float]] = defaultdict(list)
     scores: Mapping[str, float] = {}
@@ -124,7 +127,8 @@ def train(
         rng = np.random.default_rng([recipe.seed, step])
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate_at(step)
-        parts = losses(network, rng, recipe.batch)
+        with _drawing(recipe.seed, step, device):
+            parts = losses(network, rng, recipe.batch)
         total: Tensor = sum(parts.values(), torch.zeros((), device=device))
         optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
@@ -148,11 +152,19 @@ def train(
             report(Progress(step, mean, scores, spent + now - began))
             told = now
         if now - saved > recipe.save or last:
-            _save(folder / STATE, network, average, optimiser, beside, step, spent + time.monotonic() - began)
+            _save(folder / STATE, network, average, optimiser, beside, step, spent + time.monotonic() - began, facts)
             saved = time.monotonic()
         if last:
             break
     return average.to("cpu").eval()
+
+
+@contextmanager
+def _drawing(seed: int, step: int, device: str) -> Iterator[None]:
+    """What layers draw (dropout) follows from seed and step too, and nobody else's random numbers are touched."""
+    with torch.random.fork_rng([torch.cuda.current_device()] if device.startswith("cuda") else []):
+        torch.manual_seed(int(np.random.SeedSequence([seed, step]).generate_state(1)[0]))
+        yield
 
 
 @torch.no_grad()
@@ -173,7 +185,7 @@ def _log(path: Path, row: Mapping[str, float]) -> None:
 
 def _save(
     path: Path, network: nn.Module, average: nn.Module, optimiser: Any, beside: nn.Module | None, step: int,
-    seconds: float,
+    seconds: float, job: Mapping[str, Any],
 ) -> None:  # fmt: skip
     from safetensors.torch import save_file
 
@@ -186,12 +198,12 @@ def _save(
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     contiguous = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, unfinished, {"step": str(step), "seconds": str(seconds)})
+    save_file(contiguous, unfinished, {"step": str(step), "seconds": str(seconds), "job": json.dumps(job)})
     unfinished.replace(path)
 
 
 def _resume(
-    path: Path, network: nn.Module, average: nn.Module, optimiser: Any, beside: nn.Module | None
+    path: Path, network: nn.Module, average: nn.Module, optimiser: Any, beside: nn.Module | None, job: Mapping[str, Any]
 ) -> tuple[int, float]:
     """Load what was saved; (0, 0.0) when nothing was."""
     if not path.exists():
@@ -201,6 +213,14 @@ def _resume(
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+
+    found = json.loads(metadata.get("job", "{}"))
+    if other := [name for name in {**found, **job} if found.get(name) != job.get(name)]:
+        raise BadInputError(
+            f"{path.parent} holds a training of something else: "
+            + "; ".join(f"{name} is {found.get(name)}, not {job.get(name)}" for name in other)
+            + ". Train into another folder, or with what it was begun with"
+        )
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -75,7 +75,7 @@ def read_shard(path: Path, fields: Iterable[str] | None = None) -> Iterator[Epis
     try:
         with h5py.File(path, "r") as file:
             data = file["data"]
-            phrases = tuple(json.loads(data.attrs["env_args"]).get("phrases", ()))
+            phrases = tuple(json.loads(data.attrs.get("env_args", "{}")).get("phrases", ()))
             for index in range(len(data)):
                 yield _read(data[f"demo_{index}"], phrases, wanted)
     except (OSError, KeyError) as error:
@@ -86,7 +86,7 @@ def about(path: Path) -> dict[str, Any]:
     """What is written about a shard: distribution, versions, phrases. Raises BadInputError for a file that is none."""
     try:
         with h5py.File(path, "r") as file:
-            found: dict[str, Any] = json.loads(file["data"].attrs["env_args"])
+            found: dict[str, Any] = json.loads(file["data"].attrs.get("env_args", "{}"))
     except (OSError, KeyError) as error:
         raise _no_shard(path, error) from error
     return found

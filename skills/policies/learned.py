@@ -38,7 +38,8 @@ class LearnedPolicy:
         execute: int = 1,
         stall: Stall | None = None,
     ) -> None:
-        self._checkpoint, self._places = checkpoint, places
+        self._checkpoint = checkpoint
+        self._places = places if checkpoint.about.get("map", True) else {}  # what it never saw tells it nothing
         self._network = checkpoint.network
         self._history = int(getattr(self._network, "history", 1))  # of torch.nn.Module
         self._stride = int(checkpoint.about.get("stride", 1)) if stride is None else stride
@@ -63,7 +64,7 @@ class LearnedPolicy:
         self._checkpoint.sentences.embed([skill.phrase])
 
     def act(self, observation: Observation, skill: Skill) -> Action:
-        """One forward pass, or the next action of the last chunk. Raises PolicyError without the right cameras."""
+        """One forward pass, or the next action of the last chunk. Raises PolicyError for other pictures."""
         self._seen.append(observation)
         if not self._waiting:
             self._waiting.extend(self._infer(skill)[: self._execute])
@@ -87,10 +88,8 @@ class LearnedPolicy:
         history = self._history if self._window is None else 1
         seen = [self._seen[max(0, newest - k * self._stride)] for k in reversed(range(history))]
         cameras = self._checkpoint.config.get("cameras", ())
-        missing = [name for name in cameras if name not in seen[-1].images]
-        if missing:
-            found = ", ".join(seen[-1].images) or "none"
-            raise PolicyError(f"this policy looks through the cameras {', '.join(cameras)}; the robot has: {found}")
+        if misfit := self._checkpoint.misfit(seen[-1].images):
+            raise PolicyError(f"{self.name} cannot run: {misfit}")
         images = {
             name: torch.from_numpy(np.stack([one.images[name] for one in seen])).permute(0, 3, 1, 2)[None]
             for name in cameras

@@ -26,6 +26,7 @@ Fields = Callable[[Observation, Skill], Mapping[str, Any]]
 ToAction = Callable[[NDArray[np.float64], Observation], Action]
 
 _LARGEST = 64 * 2**20  # bytes of an answer
+_CLOSE = 0.2  # s that a server is waited for when the connection ends
 
 
 def saycan_fields(observation: Observation, skill: Skill) -> Mapping[str, Any]:
@@ -170,7 +171,7 @@ class RemotePolicy:
     def _open(self) -> None:
         try:
             self._socket = self._client.sync.client.connect(
-                self._url, open_timeout=self._connect, compression=None, max_size=_LARGEST,
+                self._url, open_timeout=self._connect, close_timeout=_CLOSE, compression=None, max_size=_LARGEST,
                 additional_headers=self._headers,
             )  # fmt: skip
             hello = self._socket.recv(timeout=self._connect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from saycan.digest import digest
 from saycan.errors import BadInputError
 from saycan.library import SkillLibrary
 from saycan.robot import RobotSpec
@@ -125,10 +127,11 @@ def train_policy(
     def evaluate(module: nn.Module) -> Mapping[str, float]:
         return cloning.evaluate(module, held_back)
 
-    trained = train(
-        module, losses, job.recipe, job.folder, evaluate=evaluate, report=report, minutes=job.minutes, device=device
-    )
     about = facts(job, frames) | {"stride": every, "binary gripper": binary(frames)}
+    trained = train(
+        module, losses, job.recipe, job.folder, evaluate=evaluate, report=report, minutes=job.minutes, device=device,
+        job={"what": f"policy ({network})", **_learned_from(job, frames)},
+    )  # fmt: skip
     path = job.folder / "policy.safetensors"
     checkpoint.save(path, Checkpoint(network, config, trained, scaling, sentences, about))
     return path
@@ -180,15 +183,17 @@ def train_values(
         if not some.of_policy.any():
             sources = ", ".join(sorted(set(some.frames.source)))
             raise BadInputError(f"no episode of the policy {policy!r} in these data; there are those of: {sources}")
+    about = facts(job, frames)
     learner = ValueLearner(batches, module, method)  # type: ignore[arg-type]
     trained = train(
         module, learner.losses, job.recipe, job.folder,  # type: ignore[arg-type]
         evaluate=lambda module: evaluate_values(module, held_back),  # type: ignore[arg-type]
         report=report, minutes=job.minutes, device=device, beside=learner.target,
+        job={"what": f"values ({method})", "policy": portable(policy), **_learned_from(job, frames)},
     )  # fmt: skip
     fitted, arrays = calibrate(trained.to(device), held_back)  # type: ignore[arg-type]
     trained.to("cpu")
-    about = facts(job, frames) | {"method": method, "policy": portable(policy), **fitted}
+    about |= {"method": method, "policy": portable(policy), **fitted}
     path = job.folder / "values.safetensors"
     checkpoint.save(path, Checkpoint("value", config, trained, scaling, sentences, about, arrays))
     return path
@@ -205,6 +210,13 @@ def _aside(
     if (others.phrases, [*others.images]) != (frames.phrases, [*frames.images]):
         raise BadInputError("the data for validation have other phrases or cameras than those to learn from")
     return np.arange(len(frames)), others, np.arange(len(others))
+
+
+def _learned_from(job: Job, frames: Frames) -> dict[str, Any]:
+    """What the weights in a folder have learned from: another training does not go on in it."""
+    rows = hashlib.sha256(np.ascontiguousarray(frames.state).data).hexdigest()[:12]
+    start = None if job.start is None else digest(job.start)
+    return {"data": f"{len(frames)} rows of {len(frames.skills)} episodes ({rows})", "start": start}
 
 
 def learnable(episode: Episode) -> bool:
@@ -238,7 +250,7 @@ def stride(folders: Sequence[Path]) -> int:
     return int(about_shard(shards(folders[0])[0]).get("every", 1))
 
 
-def binary(frames: data.Frames) -> bool:
+def binary(frames: Frames) -> bool:
     """Whether the demonstrated fingers are either open or closed, but for a few rows in between."""
     openings = frames.actions[:, 6]
     return bool(((openings > 0.1) & (openings < 0.9)).mean() < 0.1)
@@ -250,10 +262,18 @@ def portable(policy: str) -> str:
     return kind + colon + Path(file).name
 
 
-def facts(job: Job, frames: data.Frames) -> dict[str, Any]:
-    """What is written into a checkpoint about where it comes from."""
+def facts(job: Job, frames: Frames) -> dict[str, Any]:
+    """What is written into a checkpoint about where it comes from.
+
+    Raises BadInputError where some of the data have a map of the furniture and some have none.
+    """
     origin = about_shard(shards(job.data[0])[0])
+    with_map = {bool(places) for places in frames.places}
+    if len(with_map) > 1:
+        raise BadInputError("some of the data have a map of the furniture and some have none; train on those of a kind")
     return {
+        "pictures": {name: list(pictures.shape[1:]) for name, pictures in frames.images.items()},
+        "map": with_map.pop(),
         "rows": len(frames),
         "episodes": len(frames.skills),
         "sources": sorted({source.partition(":")[0] for source in frames.source}),  # not whose folder it lay in

@@ -58,15 +58,13 @@ class Perception:
         self._phrases: dict[tuple[str, ...], object] = {}
 
     def ask(self, observation: Observation, skills: Sequence[Skill]) -> Impression:
-        """(N,) answers. Raises ValueFunctionError when a camera is missing."""
+        """(N,) answers. Raises ValueFunctionError for other pictures than it was trained on."""
         import torch
 
         checkpoint, network = self._checkpoint, self._checkpoint.network
         cameras = checkpoint.config["cameras"]
-        missing = [name for name in cameras if name not in observation.images]
-        if missing:
-            found = ", ".join(observation.images) or "none"
-            raise ValueFunctionError(f"these values look through {', '.join(cameras)}; the robot has: {found}")
+        if misfit := checkpoint.misfit(observation.images):
+            raise ValueFunctionError(f"the value network cannot be asked: {misfit}")
         rows = observation_rows([observation])
         base = rows["base_pose"][0]
         before = np.array([[float(nearest(base, self.places)[1])]])

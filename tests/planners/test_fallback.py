@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from saycan.errors import LanguageModelError, ModelRefusalError, ModelUnavailableError
+from saycan.errors import (
+    DecisionInterruptedError,
+    LanguageModelError,
+    MissingPartError,
+    ModelRefusalError,
+    ModelUnavailableError,
+)
 from saycan.language import Approximate, LanguageModel
 from saycan.planners import fallback
 from saycan.planners.fallback import FallbackModel
@@ -71,6 +77,39 @@ def test_an_answer_is_not_shopped_around(error: BaseException) -> None:
     first.error = error  # type: ignore[assignment]
     with pytest.raises(type(error)):
         FallbackModel(first, never).score("", ["a"])
+
+
+@pytest.mark.parametrize("error", [MissingPartError("install it"), RuntimeError("install it")])
+def test_a_second_that_cannot_be_made_is_told_with_the_reason_of_the_first_and_tried_again(
+    clock: list[float], error: Exception
+) -> None:
+    first, second = Model("first", 0.0, ModelUnavailableError("first is gone")), Model("second", -2.0)
+    makers: list[Exception | Model] = [error, error, second]
+
+    def make() -> LanguageModel:
+        made = makers.pop(0)
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    model = FallbackModel(first, make)
+    for _ in range(2):
+        with pytest.raises(ModelUnavailableError, match=r"first is gone; and .* cannot be had: install it") as caught:
+            model.score("", ["a"])
+        assert caught.value.__cause__ is error
+        assert model.name == "first"
+    assert model.score("", ["a"]).tolist() == [-2.0]
+    assert (model.name, first.usage) == ("second", Usage(requests=3))
+
+
+@pytest.mark.parametrize("error", [DecisionInterruptedError("stopped"), KeyboardInterrupt()])
+def test_an_interruption_while_the_second_is_made_stays_one(error: BaseException) -> None:
+    def interrupted() -> LanguageModel:
+        raise error
+
+    first = Model("first", 0.0, ModelUnavailableError("first is gone"))
+    with pytest.raises(type(error)):
+        FallbackModel(first, interrupted).score("", ["a"])
 
 
 def test_when_both_are_gone_the_second_says_so() -> None:

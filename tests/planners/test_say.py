@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from saycan.errors import BadInputError
+from saycan.errors import BadInputError, LanguageModelError, ModelUnavailableError
+from saycan.planners import fallback
+from saycan.planners.fallback import FallbackModel
 from saycan.planners.prompt import Prompt
 from saycan.planners.say import Say
 from saycan.skill import DONE, Skill
@@ -58,8 +60,86 @@ def test_the_prior_is_taken_off_and_asked_for_once() -> None:
     assert model.prompts.count(PROMPT.render("")) == 1
 
 
+class Answering(Model):
+    """Unavailable when it is called for the numbered times; each of its answers takes some seconds."""
+
+    def __init__(self, name: str, asked: dict[str, float], idle: dict[str, float], clock: list[float]) -> None:
+        super().__init__(asked, idle)
+        self.name, self.clock, self.seconds, self.away = name, clock, 0.0, set[int]()
+
+    def score(self, prompt: str, options: Sequence[str]) -> NDArray[np.float64]:
+        scores = super().score(prompt, options)
+        self.clock[0] += self.seconds
+        if len(self.prompts) in self.away:
+            raise ModelUnavailableError(f"{self.name} is away")
+        return scores
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> tuple[Answering, Answering]:
+    clock = [100.0]
+    monkeypatch.setattr(fallback.time, "monotonic", lambda: clock[0])
+    return (
+        Answering("first", ASKED, IDLE, clock),
+        Answering("second", {"wave": -1.0, "done": -4.0}, {"wave": -6.0, "bow deeply": -1.0}, clock),
+    )
+
+
+@pytest.mark.parametrize(
+    ("away", "seconds", "answering"),
+    [
+        (set[int](), 0.0, ["first", "first"]),
+        ({1}, 0.0, ["second", "second"]),
+        ({2}, 0.0, ["second", "second"]),  # away when it is asked for the prior
+        ({1}, 30.0, ["second", "first"]),  # back at the next decision
+        ({1}, 61.0, ["first", "first"]),  # back when the second is asked for the prior
+        ({1, 3, 4}, 61.0, ["second", "first"]),  # back for the prior alone
+    ],
+)
+def test_a_prior_is_that_of_the_model_whose_scores_it_is_taken_off(
+    two: tuple[Answering, Answering], away: set[int], seconds: float, answering: list[str]
+) -> None:
+    prompt = PROMPT.render("greet")
+    alone = {model.name: Say(model, PROMPT, "prior").log_say(prompt, SKILLS) for model in two}
+    for model in two:
+        model.prompts.clear()
+    two[0].away, two[1].seconds = away, seconds
+    both = FallbackModel(two[0], lambda: two[1])
+    say = Say(both, PROMPT, "prior")
+    for name in answering:
+        assert say.log_say(prompt, SKILLS) == pytest.approx(alone[name])
+        assert both.name == name
+
+
+def test_a_model_that_never_answers_twice_under_one_name_has_no_prior() -> None:
+    class Changing(Model):
+        @property
+        def name(self) -> str:  # type: ignore[override]
+            return f"number {len(self.prompts)}"
+
+    with pytest.raises(LanguageModelError, match=r"two answers of one model, .* use scoring 'sum'"):
+        Say(Changing(ASKED, IDLE), PROMPT, "prior").log_say(PROMPT.render("greet"), SKILLS)
+
+
+def test_only_the_newest_priors_are_kept() -> None:
+    model = Model(ASKED, IDLE)
+    say = Say(model, PROMPT, "prior")
+    libraries = [(Skill(f"fetch number {number}", "fetch"), DONE) for number in range(40)]
+
+    def asked(library: tuple[Skill, ...]) -> int:
+        before = model.prompts.count(PROMPT.render(""))
+        say.log_say(PROMPT.render("greet"), library)
+        return model.prompts.count(PROMPT.render("")) - before
+
+    assert [asked(library) for library in libraries] == [1] * 40
+    assert (asked(libraries[-1]), asked(libraries[-10]), asked(libraries[0])) == (0, 0, 1)
+
+
 def test_a_scoring_that_cannot_be_had_is_refused() -> None:
     with pytest.raises(BadInputError, match="unknown scoring 'best'; valid: sum, mean, prior"):
         Say(Model(ASKED, IDLE), PROMPT, "best")
-    with pytest.raises(BadInputError, match="'model' does not tell"):
+    with pytest.raises(BadInputError, match="Model 'model' does not tell"):
         Say(Model(ASKED, IDLE), PROMPT, "mean")
+    counting = Counting(ASKED, IDLE)
+    with pytest.raises(BadInputError, match=r"FallbackModel 'model' does not tell; .* without a fallback, which only"):
+        Say(FallbackModel(counting, lambda: counting), PROMPT, "mean")

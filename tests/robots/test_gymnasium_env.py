@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from saycan.action import Action
-from saycan.errors import BadInputError, RobotError, UnknownNameError
+from saycan.errors import BadInputError, HaltedError, RobotError, UnknownNameError
+from saycan.halt import Severity
 from saycan.robots.kitchen.scene import parse_scene
 from saycan.skill import Skill
 
@@ -70,6 +71,16 @@ def test_an_episode_ends_by_the_clock_or_by_word() -> None:
     assert ends == [(0.0, False, False), (0.0, False, False), (0.0, False, True)]
     env.reset(options={"skill": PICK})
     assert env.step(env.to_vector(Action(terminate=True)))[1:4] == (0.0, True, False)
+
+
+def test_a_reset_ends_a_halt() -> None:
+    env = KitchenEnv(image_size=16, cameras=("head",))
+    env.reset(seed=0)
+    env._gate.halt(Severity.STOP, "a camera froze")
+    with pytest.raises(HaltedError):
+        env.step(np.zeros(11, np.float32))
+    env.reset()
+    env.step(np.zeros(11, np.float32))
 
 
 def test_zero_moves_nothing_and_the_ends_are_the_limits() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from saycan import collect as module
 from saycan import compose
+from saycan.action import Action
 from saycan.collect import SCENES_PER_SHARD, Collected, Work, collect, make_shard
-from saycan.errors import BadInputError, SceneError
+from saycan.errors import BadInputError, MissingPartError, RobotError, SceneError
 from saycan.gate import Gate
 from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
@@ -118,6 +119,25 @@ def test_a_scene_in_which_the_gate_stops_the_robot_costs_no_other(
     assert [*dict.fromkeys(episode.seed for episode in episodes(tmp_path / "a.hdf5"))] == [4, 6]
 
 
+def test_a_scene_whose_simulation_diverges_costs_no_other(
+    tmp_path: Path, fake: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Gate] = []
+
+    def make_policy(name: str, robot: Gate) -> PrivilegedExperts:
+        made.append(robot)
+        if len(made) == 2:
+            robot.driver.apply = diverged  # type: ignore[method-assign]
+        return PrivilegedExperts(robot.driver)  # type: ignore[arg-type]
+
+    def diverged(action: Action) -> Action:
+        raise RobotError("the simulation diverged; reset the kitchen")
+
+    monkeypatch.setattr(compose, "make_policy", make_policy)
+    make_shard(work(tmp_path / "a.hdf5", first=4, count=3, policy="learned:some.safetensors"))
+    assert [*dict.fromkeys(episode.seed for episode in episodes(tmp_path / "a.hdf5"))] == [4, 6]
+
+
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch, fake: list) -> list[Work]:
     done: list[Work] = []
@@ -205,6 +225,24 @@ def test_a_folder_holds_one_kind_of_data(tmp_path: Path, fake: list) -> None:
     with pytest.raises(BadInputError, match="policy is experts, not learned"):
         collect(tmp_path, 2, DRIVING, workers=1, image_size=16, policy="learned")
     assert collect(tmp_path, 2, DRIVING, workers=1, image_size=16).scenes == 0
+
+
+def test_other_weights_and_another_distribution_are_other_data(
+    tmp_path: Path, cheap: list[Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "own.safetensors"
+    file.write_bytes(b"one")
+    collect(tmp_path / "set", 2, Plan(), policy=f"learned:{file}", workers=1)
+    assert len(cheap[0].weights) == 12 and cheap[0].how()["distribution"] == compose.distribution_version()
+    file.write_bytes(b"another")
+    collect(tmp_path / "others", 2, Plan(), policy=f"learned:{file}", workers=1)
+    assert cheap[0].weights != cheap[1].weights
+    collect(tmp_path / "shipped", 2, Plan(), policy="learned", workers=1)
+    assert cheap[2].weights not in {"", cheap[0].weights} and cheap[2].how()["policy"] == "learned"
+    monkeypatch.setattr(compose, "distribution_version", lambda: 99)
+    assert cheap[0].how()["distribution"] == 99
+    with pytest.raises(MissingPartError, match=r"no trained weights at .*nowhere"):
+        collect(tmp_path / "none", 2, Plan(), policy="learned:nowhere.safetensors", workers=1)
 
 
 def test_a_shard_that_lacks_scenes_is_made_again(tmp_path: Path, fake: list) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.server import ServerProtocol
 from websockets.sync.server import serve
 
 from saycan import Agent
@@ -183,6 +185,34 @@ def test_a_server_that_does_not_answer_is_not_waited_for(robot: FakeRobot) -> No
             remote.act(robot.observe(), WAVE)
         assert time.monotonic() - began < 0.8
         assert remote.act(robot.observe(), WAVE).gripper == 0.5, "the late answer is not taken for the second one's"
+        remote.close()
+
+
+def test_a_server_that_froze_is_not_waited_for_when_the_connection_ends(robot: FakeRobot) -> None:
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def frozen() -> None:
+            """Shakes hands, says hello, and never reads again."""
+            peer, _ = listener.accept()
+            protocol = ServerProtocol()
+            protocol.receive_data(peer.recv(65536))
+            protocol.send_response(protocol.accept(protocol.events_received()[0]))
+            protocol.send_binary(pack({}))
+            for data in protocol.data_to_send():
+                peer.sendall(data)
+            over.wait(20.0)
+            peer.close()
+
+        thread = threading.Thread(target=frozen)
+        thread.start()
+        remote = RemotePolicy(f"ws://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
+        began = time.monotonic()
+        with pytest.raises(PolicyError, match=r"gave no answer in 0\.2 s"):
+            remote.act(robot.observe(), WAVE)
+        assert time.monotonic() - began < 4.0
+        over.set()
+        thread.join()
         remote.close()
 
 

@@ -69,6 +69,22 @@ def test_collect_makes_shards_and_goes_on_where_it_was(monkeypatch: pytest.Monke
     assert len(made) == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "noise"),
+    [((), 1.2), (("--policy", "learned"), 1.2), (("--policy", "learned", "--alone"), 0.0), (("--alone",), 1.2),
+     (("--policy", "learned", "--alone", "--noise", "0.3"), 0.3)],
+)  # fmt: skip
+def test_a_policy_alone_is_not_disturbed(
+    options: tuple[str, ...], noise: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Work] = []
+    monkeypatch.setattr(collecting, "make_shard", lambda work: made.append(work) or Collected(work.count))
+    monkeypatch.setattr(collecting, "ProcessPoolExecutor", ThreadPoolExecutor)
+    result = saycan("collect", "data", "--scenes", "1", *options)
+    assert result.exit_code == 0, result.output
+    assert made[0].plan.noise == noise
+
+
 def test_collect_takes_the_verbs_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Work] = []
     monkeypatch.setattr(collecting, "make_shard", lambda work: made.append(work) or Collected(work.count))

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from saycan.compose import default_detector, default_policy, default_values, sample_scene
+from saycan.errors import PolicyError, ValueFunctionError
 from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.robots.kitchen import Kitchen
 from saycan.skill import Skill
 from saycan.skills.kitchen import kitchen_library
-from saycan.skills.shipped import WEIGHTS
+from saycan.skills.shipped import WEIGHTS, fits, learned_policy, learned_values
 from saycan.skills.values.learned import LEVEL, POINTLESS
 from saycan.step import Outcome
 from saycan.symbolic import precondition, shortfall
@@ -54,6 +55,24 @@ def test_most_attempts_succeed_and_are_seen_to(phrase: str) -> None:
         robot.close()
     assert sum(done) >= 3
     assert sum(seen) >= 3
+
+
+def test_they_fit_the_kitchen_as_it_was_in_training_alone() -> None:
+    assert fits(Kitchen())
+    for other in (Kitchen(image_size=128), Kitchen(rate=20.0), Kitchen(cameras=("head",))):
+        assert not fits(other)
+
+
+def test_pictures_of_another_size_are_not_looked_at() -> None:
+    skill = LIBRARY.find("pick up the apple")
+    robot = Kitchen(sample_scene(skill, FIRST, "training"), image_size=32)
+    policy, values = learned_policy(robot), learned_values(robot)
+    policy.reset(skill)
+    with pytest.raises(PolicyError, match="trained on pictures of 64 x 64 pixels, and the camera 'head' gives 32 x 32"):
+        policy.act(robot.observe(), skill)
+    with pytest.raises(ValueFunctionError, match="64 x 64 pixels, and the camera 'head' gives 32 x 32"):
+        values.values(robot.observe(), [skill])
+    robot.close()
 
 
 def test_what_cannot_be_done_is_worth_little() -> None:

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -210,6 +212,27 @@ def test_a_model_that_returns_none_is_asked_in_the_next_way_from_then_on() -> No
         LangChainModel(model, method="logprobs").score(PROMPT, OPTIONS)
 
 
+class Chatty(LetterModel):
+    """Returns log-probabilities, of words."""
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        result = TextModel._generate(self, messages, **kwargs)
+        entry = {"token": "Sure", "logprob": -0.1, "top_logprobs": [{"token": "Sure", "logprob": -0.1}]}
+        result.generations[0].message.response_metadata = {"logprobs": {"content": [entry]}}
+        return result
+
+
+def test_a_model_that_answers_with_no_letters_is_asked_in_the_next_way_from_then_on() -> None:
+    model = Chatty(answer=lambda question: "Sure" if "letter" in question else "bow")
+    say = LangChainModel(model)
+    for _ in range(2):
+        assert say.score(PROMPT, OPTIONS).argmax() == 1
+        assert "order of preference" in approximation_of(say)
+    assert [("letter" in question) for question in model.asked] == [True, True, False, False]
+    with pytest.raises(LanguageModelError, match="answered twice with something that is not an option: 'Sure'"):
+        LangChainModel(model, method="logprobs").score(PROMPT, OPTIONS)
+
+
 class BadRequestError(Exception):
     status_code = 400
 
@@ -261,6 +284,10 @@ def named(name: str, base: type = Exception, **attributes) -> type[Exception]:
         (named("MyTimeout", TimeoutError)("late"), ModelUnavailableError),
         (ConnectionRefusedError("nobody there"), ModelUnavailableError),
         (named("AuthenticationError", status_code=401)("key sk-secret-1234"), ModelUnavailableError),
+        (named("HTTPStatusError", response=SimpleNamespace(status_code=403))("sk-secret-1234"), ModelUnavailableError),
+        (named("HTTPStatusError", response=SimpleNamespace(status_code=503))("busy"), ModelUnavailableError),
+        (named("HTTPStatusError", response=SimpleNamespace(status_code=404))("nothing here"), LanguageModelError),
+        (named("HTTPStatusError", response=None)("nothing here"), LanguageModelError),
         (named("ContextOverflowError", BadRequestError)("too long"), LanguageModelError),
         (RuntimeError("broken"), LanguageModelError),
     ],
@@ -270,7 +297,7 @@ def test_errors_of_providers_become_ours(error: Exception, kind: type[Exception]
     with pytest.raises(kind) as caught:
         say.score(PROMPT, OPTIONS)
     assert type(caught.value) is kind
-    assert "sk-secret" not in str(caught.value)
+    assert "sk-secret" not in "".join(traceback.format_exception(caught.value))
     assert say.usage.requests == len(model.asked) == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from saycan.errors import LanguageModelError, ModelUnavailableError, UnknownNameError
 from saycan.language import LanguageModel, approximation_of
+from saycan.planners.deadline import Deadline
 from saycan.planners.openai import (
     AutomaticModel,
     ChatModel,
@@ -18,7 +19,8 @@ from saycan.planners.openai import (
     StructuredModel,
     openai_model,
 )
-from tests.planners.openai.fakes import URL, ChatServer, EchoServer, answering, client
+from tests.planners.openai.fakes import URL, ChatServer, EchoServer, Handler, answering, client, sent
+from tests.planners.openai.test_chat import reply, top
 from tests.planners.openai.test_structured import RankingServer
 
 OPTIONS = [" like 1", " like 2", " like 3"]
@@ -55,6 +57,7 @@ class Server:
         (Server(answering({"error": {}}, 500), ChatServer(WORTH), RankingServer()), "ChatModel", "labels"),
         (Server(answering({"choices": [{"text": " on"}]}), ChatServer(WORTH)), "ChatModel", "labels"),
         (Server(None, None, RankingServer()), "StructuredModel", "order of preference"),
+        (Server(None, reply(top(Sure=-0.1, I=-3.0)), RankingServer()), "StructuredModel", "order of preference"),
         (Server(None, answering({"error": {}}, 400), RankingServer()), "StructuredModel", "order of preference"),
     ],
 )
@@ -98,6 +101,31 @@ def test_generating_finds_the_way_too() -> None:
     model = openai_model(URL, http_client=client(Server(EchoServer())))
     assert isinstance(model, AutomaticModel)
     assert model.generate("1.") == " on"
+
+
+def writing(letters: Handler) -> Handler:
+    """A chat that also goes on with a text."""
+    on = answering({"choices": [{"message": {"content": " on"}}]})
+    return lambda request: (letters if "top_logprobs" in sent(request) else on)(request)
+
+
+@pytest.mark.parametrize(
+    ("server", "way"),
+    [
+        (Server(EchoServer()), "CompletionsModel"),
+        (Server(None, writing(ChatServer(WORTH))), "ChatModel"),
+        (Server(None, writing(answering({"error": {}}, 400)), RankingServer()), "StructuredModel"),
+    ],
+)
+def test_finding_the_way_and_generating_share_one_deadline(
+    server: Server, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, begun = openai_model(URL, http_client=client(server)), list[Deadline]()
+    begin = model.connection.begin
+    monkeypatch.setattr(model.connection, "begin", lambda: begun.append(begin()) or begun[-1])
+    for count in (1, 2):
+        assert model.generate("1.") == " on"  # type: ignore[attr-defined]
+        assert f"by {way}" in repr(model) and len(begun) == count
 
 
 @pytest.mark.parametrize(

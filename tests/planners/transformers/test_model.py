@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from saycan.errors import DecisionInterruptedError, LanguageModelError, MissingP
 from saycan.interruption import interruptible
 from saycan.language import LanguageModel, Shortlister, TextEmbedder, TextGenerator, TokenCounter
 from saycan.planners.transformers import TransformersModel
-from tests.planners.transformers.tiny_models import WINDOW, save_model
+from saycan.usage import Usage
+from tests.planners.transformers.tiny_models import TREES, WINDOW, save_model
 
-TREES = ("llama", "mistral", "qwen2", "qwen3", "phi3", "granite", "cohere", "gemma2", "gemma3", "gpt2")
 OTHERS = ("bloom", "mamba")
 PROMPT = "Request: the robot wipes the close counter.\nSteps:\n1. picks up the sponge.\n2."
 OPTIONS = (
@@ -119,6 +120,26 @@ def test_what_was_read_and_what_the_cache_saved_is_counted(folders: dict[str, Pa
     second = model.usage - first
     assert second.tokens_in == first.tokens_in
     assert second.tokens_cached == len(model.network.known)
+
+
+@pytest.mark.parametrize("kind", ["llama", "bloom"])
+def test_what_a_shortlist_reads_is_counted_and_so_is_what_an_embedding_reads(
+    folders: dict[str, Path], kind: str
+) -> None:
+    model = TransformersModel(folders[kind], dtype="float32", device="cpu")
+    model.score(PROMPT, OPTIONS)
+    scored, known = model.usage, len(model.network.known)
+    model.shortlist(PROMPT, OPTIONS, len(OPTIONS))  # all of them: the tree is read to its end
+    assert model.usage - scored == Usage(tokens_in=scored.tokens_in, tokens_cached=known)
+    model.network.forget()
+    before = model.usage
+    model.shortlist(PROMPT, OPTIONS, 1)
+    cold = model.usage - before
+    assert known < cold.tokens_in <= scored.tokens_in and not cold.tokens_cached
+    before = model.usage
+    model.embed(OPTIONS)
+    texts = model._tokens.encode(OPTIONS)
+    assert model.usage - before == Usage(tokens_in=sum(1 + len(tokens) for tokens in texts))
 
 
 def test_a_prompt_longer_than_one_chunk_and_a_tree_larger_than_one(
@@ -283,6 +304,11 @@ def test_names_and_missing_or_broken_folders(folders: dict[str, Path], tmp_path:
         TransformersModel(tmp_path / "nowhere")
     with pytest.raises(MissingPartError, match="hf download some/model"):
         TransformersModel("some/model")
+    short = shutil.copytree(folders["llama"], tmp_path / "short")
+    for kept in (0, 500, 90_000):
+        (short / "model.safetensors").write_bytes((folders["llama"] / "model.safetensors").read_bytes()[:kept])
+        with pytest.raises(LanguageModelError, match=r"short' are damaged or cut short: .*get them again"):
+            TransformersModel(short)
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text('{"model_type": "of the moon"}')

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 import torch
 
+from saycan.errors import BadInputError, MissingPartError
 from saycan.language import prompt_of
 from saycan.planners.lessons.lesson import lessons
 from saycan.planners.prompt import Prompt
 from saycan.planners.transformers import TransformersModel, tuning
 from saycan.planners.transformers import pupil as pupils
+from saycan.planners.transformers.adapter import ABOUT
 from saycan.planners.transformers.pupil import Course
 from saycan.planners.transformers.samples import Samples
 from saycan.step import Step
 from saycan.torchvision import cure_torchvision
 from saycan.training.loop import Recipe, read_curve
-from tests.planners.transformers.tiny_models import save_model
+from tests.planners.transformers.tiny_models import TREES, save_model
 
 cure_torchvision()  # which peft would trip over
 pytest.importorskip("peft")
@@ -78,6 +80,25 @@ def test_the_loss_is_what_say_asks_for(model: TransformersModel) -> None:
     assert float(loss) == pytest.approx(-said[0], abs=1e-3)
 
 
+@pytest.mark.parametrize("kind", TREES)
+def test_a_model_whose_logits_the_loss_does_not_know_is_refused(kind: str, tmp_path: Path) -> None:
+    """It knows those of which it gives what the model's own head does."""
+    course = Course(str(save_model(tmp_path, kind)), 2, device="cpu")
+    head = TransformersModel(tmp_path, dtype="float32", device="cpu").head
+    torch.manual_seed(1)
+    with torch.inference_mode():
+        states, targets = torch.randn(40, head.weight.shape[1]), torch.randint(len(head.weight), (40,))
+        loss = pupils.FrozenHead.apply(states, targets, head.weight)
+        said = head.log_probabilities(states, targets)
+    known = float(loss) == pytest.approx(-float(said.sum()), rel=1e-4)
+    assert known == (kind not in ("phi", "granite", "cohere", "gemma2"))
+    if known:
+        pupils.Pupil(course)
+        return
+    with pytest.raises(BadInputError, match=r"adds a bias to its logits, scales or caps them, .*; take a model"):
+        pupils.Pupil(course)
+
+
 @pytest.mark.parametrize("scale", [1.0, 100.0], ids=["usual", "a target less likely than exp can say"])
 def test_the_gradient_of_the_head_is_that_of_all_logits(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pupils, "_TILE", 7)
@@ -111,11 +132,30 @@ def test_a_training_that_was_stopped_goes_on_and_what_it_makes_is_loaded(folder:
 def test_another_rank_does_not_go_on_in_the_same_folder(folder: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from saycan.errors import BadInputError
-
     tuning.tune(Course(str(folder), 2), tmp_path, replace(RECIPE, steps=1), workers=1)
-    with pytest.raises(BadInputError, match="another"):
+    with pytest.raises(BadInputError, match="holds a training of something else: rank is 2, not 3"):
         tuning.tune(Course(str(folder), 3), tmp_path, RECIPE, workers=1)
+
+
+@pytest.mark.parametrize("change", [{"lora_alpha": 6}, {"use_rslora": True}, {"peft_type": "IA3"}, {"r": None}])
+def test_a_start_of_another_scale_or_kind_is_refused(folder: Path, tmp_path: Path, change: dict[str, object]) -> None:
+    pupil = pupils.Pupil(Course(str(folder), 2, device="cpu"))
+    saved = pupil.save(pupil.adapter, tmp_path)
+    pupils.Pupil(Course(str(folder), 2, device="cpu", start=str(saved)))
+    about = json.loads((saved / ABOUT).read_text())
+    (saved / ABOUT).write_text(json.dumps(about | change))
+    with pytest.raises(BadInputError, match=r"does not fit this model and rank: .*Start from one"):
+        pupils.Pupil(Course(str(folder), 2, device="cpu", start=str(saved)))
+    (saved / ABOUT).unlink()
+    with pytest.raises(MissingPartError, match="start from"):
+        pupils.Pupil(Course(str(folder), 2, device="cpu", start=str(saved)))
+
+
+def test_a_start_of_rank_1_is_not_spread_over_a_higher_rank(folder: Path, tmp_path: Path) -> None:
+    pupil = pupils.Pupil(Course(str(folder), 1, device="cpu"))
+    saved = pupil.save(pupil.adapter, tmp_path)
+    with pytest.raises(BadInputError, match=r"lora_A.weight is \(1, 32\) there and \(2, 32\) here"):
+        pupils.Pupil(Course(str(folder), 2, device="cpu", start=str(saved)))
 
 
 @pytest.mark.usefixtures("few")
@@ -132,8 +172,6 @@ def test_helpers_find_the_same_gradient_and_a_start_is_gone_on_from(folder: Path
     alone = pupil.study([1, 2, 3])
     assert count == alone[1] and total == pytest.approx(alone[0], rel=1e-4)
     torch.testing.assert_close(slope, alone[2], rtol=1e-2, atol=1e-3)
-    from saycan.errors import BadInputError, MissingPartError
-
     with pytest.raises(BadInputError, match="rank"):
         pupils.Pupil(Course(str(folder), 3, device="cpu", start=str(adapter)))
     with pytest.raises(MissingPartError, match="start from"):

@@ -8,6 +8,9 @@ from typing import Any
 
 from saycan.torchvision import cure_torchvision
 
+TREES = ("llama", "mistral", "qwen2", "qwen3", "phi", "phi3", "granite", "cohere", "gemma2", "gemma3", "gpt2")
+"""Kinds that can be told a tree of options, masks and positions included."""
+
 WINDOW = 16  # tokens; the prompts of the tests are longer
 TEXT = "the robot finds the coke can, picks up the sponge and wipes the close counter. done. 1. 2. 3. Request: Steps:"
 
@@ -50,7 +53,8 @@ def configuration(kind: str, vocabulary: int) -> Any:
         "qwen2": functools.partial(t.Qwen2Config, **shared),
         "qwen3": functools.partial(t.Qwen3Config, **shared, head_dim=8),
         "phi3": functools.partial(t.Phi3Config, **shared),
-        # Logits are scaled before they are compared, or capped.
+        # Logits have a bias, are scaled before they are compared, or capped.
+        "phi": functools.partial(t.PhiConfig, **shared),
         "granite": functools.partial(t.GraniteConfig, **shared, logits_scaling=4.0),
         "cohere": functools.partial(t.CohereConfig, **shared, logit_scale=0.25),
         "gemma2": functools.partial(
@@ -86,7 +90,7 @@ def save_model(folder: Path, kind: str) -> Path:
     model = AutoModelForCausalLM.from_config(configuration(kind, vocabulary))
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if weight.dim() > 1 or "norm" in name:
+            if weight.dim() > 1 or "norm" in name or name == "lm_head.bias":
                 weight.add_(0.15 * torch.randn_like(weight))  # far from the flat start, so that errors show
     model.save_pretrained(folder)
     return folder

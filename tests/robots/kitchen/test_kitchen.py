@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import mujoco
 import numpy as np
 import pytest
@@ -143,3 +145,17 @@ def test_closed_means_closed() -> None:
     for verb in (kitchen.observe, lambda: kitchen.apply(Action()), lambda: kitchen.view(64, 48)):
         with pytest.raises(RobotError, match="closed"):
             verb()
+
+
+@pytest.mark.parametrize("part", ["qpos", "qvel"])
+def test_a_simulation_that_diverges_is_told(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes of it into a file where the program was started
+    kitchen = Kitchen("apple on table", cameras=())
+    kitchen.apply(Action())
+    getattr(kitchen._physics.data, part)[0] = np.nan  # MuJoCo sets everything back to the start by itself then
+    with pytest.raises(RobotError, match="diverged; reset"):
+        kitchen.apply(Action())
+    with pytest.raises(RobotError, match="diverged; reset"):
+        kitchen.apply(Action())
+    kitchen.reset()
+    kitchen.apply(Action())

@@ -143,6 +143,35 @@ def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
         train(make(width=6), losses, RECIPE, tmp_path, device="cpu")
 
 
+def test_another_job_does_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
+    job = {"data": "12 rows", "start": None}
+    whole = go(tmp_path / "whole", job=job)
+    go(tmp_path / "pieces", job=job, minutes=0.0)
+    before = (tmp_path / "pieces" / STATE).read_bytes()
+    with pytest.raises(
+        BadInputError, match=r"holds a training of something else: data is 12 rows, not 13 rows\. Train"
+    ):
+        go(tmp_path / "pieces", job={**job, "data": "13 rows"})
+    with pytest.raises(BadInputError, match="seed is 0, not 1"):
+        go(tmp_path / "pieces", replace(RECIPE, seed=1), job=job)
+    with pytest.raises(BadInputError, match="start is None, not ab12"):
+        go(tmp_path / "pieces", job={**job, "start": "ab12"})
+    assert (tmp_path / "pieces" / STATE).read_bytes() == before
+    assert weights(go(tmp_path / "pieces", job=job)) == weights(whole)
+
+
+def test_what_layers_leave_out_follows_from_seed_and_step(tmp_path: Path) -> None:
+    def thinned(network: nn.Module, rng: np.random.Generator, size: int) -> dict[str, Tensor]:
+        x = torch.from_numpy(rng.normal(size=(size, 3)).astype(np.float32))
+        return {"square": (network(nn.functional.dropout(x, 0.5)) - 1).square().mean()}
+
+    whole = go(tmp_path / "whole", losses=thinned)
+    for _ in range(RECIPE.steps):
+        torch.rand(3)  # somebody else draws numbers
+        network = go(tmp_path / "pieces", losses=thinned, minutes=0.0)
+    assert weights(network) == weights(whole)
+
+
 def test_what_is_kept_is_the_moving_average(tmp_path: Path) -> None:
     network, steps = make(), []
 

@@ -105,3 +105,12 @@ def test_what_is_no_shard_is_said(tmp_path: Path) -> None:
         file["something"] = 1
     with pytest.raises(BadInputError, match=r"other.hdf5 is not a shard"):
         [*read_shard(tmp_path / "other.hdf5")]
+
+
+def test_what_others_write_needs_no_word_about_itself(tmp_path: Path) -> None:
+    folder = make_set(tmp_path, [make_episode()])
+    (file,) = shards(folder)
+    with h5py.File(file, "a") as opened:
+        del opened["data"].attrs["env_args"]
+    (episode,) = read_shard(file)
+    assert episode.skill.phrase == make_episode().skill.phrase and about(file) == {}

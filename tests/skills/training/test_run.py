@@ -32,6 +32,7 @@ from tests.skills.data.builder import (
     LIBRARY,
     PICK,
     PLACES,
+    SIDE,
     SKILLS,
     SPEC,
     TEXT,
@@ -139,6 +140,29 @@ def test_fine_tuning_begins_with_a_checkpoints_weights_scaling_and_phrases(
     moved = [(a - b).abs().max() for a, b in zip(weights(path).values(), weights(trained).values(), strict=True)]
     assert 0 < max(moved) < 1e-4
     assert tuned.about["rows"] == 5 and told[-1].step == 3
+
+
+def test_other_data_or_another_start_do_not_go_on_in_the_same_folder(data: Path, trained: Path, tmp_path: Path) -> None:
+    policy(data, tmp_path / "out", minutes=0.0)
+    other = make_set(tmp_path / "other", [make_episode(PICK, 9)])
+    with pytest.raises(BadInputError, match=r"holds a training of something else: data is 12 rows of 3 episodes"):
+        policy(other, tmp_path / "out")
+    with pytest.raises(BadInputError, match=r"holds a training of something else: start is None, not [0-9a-f]{12}"):
+        policy(data, tmp_path / "out", start=trained)
+
+
+def test_a_policy_that_never_saw_a_map_is_shown_none(tmp_path: Path) -> None:
+    bare = [replace(make_episode(PICK, seed), places={}) for seed in (1, 2)]
+    found = checkpoint.load(policy(make_set(tmp_path / "bare", bare), tmp_path / "out"))
+    assert found.about["map"] is False and found.about["pictures"]["head"] == [SIDE, SIDE, 3]
+    actions = []
+    for places in (PLACES, {}):
+        made = LearnedPolicy(found, places)
+        made.reset(PICK)
+        actions.append(made.act(make_observation(), PICK).to_vector())
+    np.testing.assert_array_equal(*actions)
+    with pytest.raises(BadInputError, match="some of the data have a map of the furniture and some have none"):
+        policy(make_set(tmp_path / "mixed", [*bare, make_episode(PICK, 3)]), tmp_path / "mixed out")
 
 
 def test_which_episodes_a_policy_may_learn_from() -> None:

@@ -156,5 +156,5 @@ def test_incoherence_is_strange_by_itself() -> None:
 def test_what_it_cannot_use_is_named() -> None:
     with pytest.raises(ValueFunctionError, match="kind 'bcz', not a value network"):
         Perception(replace(checkpoint(), kind="bcz"), PLACES)
-    with pytest.raises(ValueFunctionError, match="look through head, wrist; the robot has: head"):
+    with pytest.raises(ValueFunctionError, match="through the cameras head, wrist; the robot has: head"):
         Perception(checkpoint(), PLACES).ask(make_observation(cameras=("head",)), SKILLS)
