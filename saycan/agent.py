@@ -67,7 +67,7 @@ class Agent:
             "generative" (docs/planners.md). A planner of one's own replaces all of it.
         scoring: How the probabilities of a phrase's tokens become one number: "sum", "mean" or "prior".
         max_steps: Skills after which a run times out.
-        max_seconds: Wall-clock seconds after which a run times out.
+        max_seconds: Wall-clock seconds after which a run times out; a pause between two events does not count.
         record: Where `run` makes its run folders; None records nothing.
 
     Attributes:
@@ -285,7 +285,8 @@ class Agent:
             while not self._told.empty():
                 feedback = self._told.get()
                 run.memory.append(feedback)
-                yield feedback
+                with run.stood:
+                    yield feedback
             if self._stop.is_set():
                 return EndState.STOPPED, "stopped"
             if (ended := run.ended()) is not None:
@@ -300,7 +301,8 @@ class Agent:
                 continue  # whatever interrupted it ends the run above
             finally:
                 run.seconds_deciding += perf_counter() - began
-            yield decision
+            with run.stood:
+                yield decision
             if decision.refusal:
                 return EndState.STUCK, f"the language model declined: {decision.refusal}"
             if decision.skill is None:
@@ -318,10 +320,12 @@ class Agent:
                 should_stop=lambda: self._stop.is_set() or run.is_out_of_time,
                 index=len(run.steps) + 1,
                 decision=decision,
+                stood=run.stood,
             )
             run.steps.append(step)
             run.memory.append(step)
-            yield step
+            with run.stood:
+                yield step
             if fault is not None:
                 return EndState.FAILED, step.message
             if step.outcome is Outcome.STOPPED and not run.is_out_of_time:

@@ -7,6 +7,7 @@ from time import perf_counter
 
 from saycan.errors import BadInputError
 from saycan.step import EndState, Memory, Outcome, Result, Step
+from saycan.stopwatch import Stopwatch
 
 STUCK_AFTER = 3
 """The same skill failing this many times in a row ends a run as stuck."""
@@ -19,11 +20,12 @@ class Episode:
     Attributes:
         instruction: What was asked for.
         max_steps: Skills after which it times out, at least 1.
-        max_seconds: Wall-clock seconds after which it times out.
+        max_seconds: Wall-clock seconds after which it times out, without those of `stood`.
         steps: What was done, in order.
         memory: Steps and feedback, in order: what the planner reads.
         seconds_deciding: Wall-clock seconds spent in decisions.
         began: When, in s of `time.perf_counter`.
+        stood: For how long whoever drains it has let it stand, as in a pause at the prompt.
 
     Raises:
         BadInputError: A limit that is not positive.
@@ -36,6 +38,7 @@ class Episode:
     memory: list[Memory] = field(default_factory=list)
     seconds_deciding: float = 0.0
     began: float = field(default_factory=perf_counter)
+    stood: Stopwatch = field(default_factory=Stopwatch)
 
     def __post_init__(self) -> None:
         check_limits(self.max_steps, self.max_seconds)
@@ -48,7 +51,7 @@ class Episode:
     @property
     def is_out_of_time(self) -> bool:
         """Whether it has taken longer than it may."""
-        return self.seconds > self.max_seconds
+        return self.seconds - self.stood.seconds > self.max_seconds
 
     def ended(self) -> tuple[EndState, str] | None:
         """How and why it has to end before another decision; None when it may go on."""

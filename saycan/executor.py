@@ -14,6 +14,7 @@ from saycan.observation import Observation
 from saycan.policy import Policy
 from saycan.skill import Skill
 from saycan.step import Outcome, Step, Tick
+from saycan.stopwatch import Stopwatch
 from saycan.success import SuccessDetector
 
 SETTLE = 0.5
@@ -29,12 +30,13 @@ def execute(
     should_stop: Callable[[], bool] = lambda: False,
     index: int = 1,
     decision: Decision | None = None,
+    stood: Stopwatch | None = None,
 ) -> Generator[Tick, None, tuple[Step, RobotError | None]]:
     """Carry out one skill, yielding a Tick for every control period.
 
     It ends when the policy terminates and things have come to rest (`SETTLE`), at the skill's time limit (by the
-    robot's clock), when `should_stop` says so (asked before every period), on Ctrl-C, or when something fails. The
-    robot is held however it ends.
+    robot's clock, on which a pause between two periods does not count), when `should_stop` says so (asked before every
+    period), on Ctrl-C, or when something fails. The robot is held however it ends.
 
     Args:
         robot: The gated robot.
@@ -44,12 +46,15 @@ def execute(
         should_stop: Whether to break off.
         index: Number of the step.
         decision: What led to it.
+        stood: Counts for how long whoever drains it has let it stand.
 
     Returns:
         The step, and the robot's error if it was the robot that failed: nothing more can be done with it then. A policy
         or a detector that fails makes a failed step and no more.
     """
     began, ticks, fault = perf_counter(), 0, None
+    stood = Stopwatch() if stood is None else stood
+    stood_before = stood.seconds
     try:
         _reset(policy, skill)  # may load or connect: what the first action follows from is seen afterwards
         before = observation = robot.observe()
@@ -62,15 +67,18 @@ def execute(
             if still == []:
                 outcome, message = _judge(skill, before, observation, detector)
                 break
-            # The second clause is for hardware that does not keep its rate.
-            late = ticks >= limit or observation.time - before.time > skill.seconds + 1.0 / robot.spec.rate
+            # The second clause is for hardware that does not keep its rate. A simulator's clock stands in a pause.
+            paused = 0.0 if robot.spec.simulated else stood.seconds - stood_before
+            taken = observation.time - before.time - paused
+            late = ticks >= limit or taken > skill.seconds + 1.0 / robot.spec.rate
             if still is None and late:
                 outcome, message = Outcome.TIMED_OUT, _time_out(skill, before, robot, detector)
                 break
             action = still.pop() if still else _act(policy, observation, skill)
             sent = robot.apply(action)
             ticks += 1
-            yield Tick(skill, ticks, limit, observation, sent)
+            with stood:
+                yield Tick(skill, ticks, limit, observation, sent)
             if action.terminate:
                 still = standing(action, robot.spec.rate)
             observation = robot.observe()

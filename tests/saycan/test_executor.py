@@ -18,6 +18,7 @@ from saycan.robot import Freshness
 from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
 from saycan.step import Outcome
+from saycan.stopwatch import Stopwatch
 from saycan.success import Detection
 
 WAVE = Skill("wave", "wave", seconds=1.0)
@@ -125,6 +126,25 @@ def test_a_robot_that_does_not_keep_its_rate_does_not_stretch_the_limit() -> Non
         time = property(lambda self: 0.5 * len(self.actions))
 
     assert run(lambda seen, skill: Action(), Slow()).step.ticks == 3
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_pause_between_two_periods_does_not_count(simulated) -> None:
+    class Real(FakeRobot):
+        time = property(lambda self: time.monotonic())
+
+    robot = FakeRobot() if simulated else Real()
+    robot.spec = replace(robot.spec, simulated=simulated)
+    watch = Stopwatch()
+
+    def act(seen, skill) -> Action:
+        return Action(terminate=len(robot.actions) == 3)
+
+    events = execute(Gate(robot), as_policy(act), replace(WAVE, seconds=0.4), stood=watch)
+    next(events)
+    time.sleep(0.7)
+    _, step, _ = drain(events)
+    assert step.outcome is Outcome.SUCCEEDED and 0.7 <= watch.seconds < 5.0
 
 
 @pytest.mark.parametrize(
