@@ -25,6 +25,7 @@ from saycan.robot import RobotSpec
 from saycan.wire import pack, to_observation, unpack
 
 _LARGEST = 64 * 2**20  # bytes of a message
+_PING = 20.0  # s between two signs of life of a robot elsewhere, and within which each has to come
 _LOG = logging.getLogger(__name__)
 
 
@@ -36,6 +37,8 @@ class Server(ABC):
     Args:
         host, port: Where it listens; port 0 takes a free one.
         patience: s without a question after which `quiet` is called; None for never.
+        ping: s after which a client is asked whether it is there, and after as many more without an answer it has left;
+            None for clients of this computer, whose end the system tells.
 
     Attributes:
         url: Where clients find it.
@@ -48,7 +51,13 @@ class Server(ABC):
     busy = "another robot is using this policy; end that first, or start a second server"
     """What a second client is told."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 8000, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        patience: float | None = None,
+        ping: float | None = None,
+    ) -> None:
         pack({})  # msgpack is there, or it is said now
         try:
             from websockets.sync.server import serve
@@ -61,8 +70,8 @@ class Server(ABC):
         self._connection: Any = None
         try:
             self._server = serve(
-                self._serve, host, port, compression=None, max_size=_LARGEST, logger=_LOG, ping_interval=None,
-                close_timeout=1.0, origins=[None],
+                self._serve, host, port, compression=None, max_size=_LARGEST, logger=_LOG, ping_interval=ping,
+                ping_timeout=ping, close_timeout=1.0, origins=[None],
             )  # fmt: skip
         except OSError as error:
             raise BadInputError(f"cannot listen at {host}:{port}: {error}") from error
@@ -142,7 +151,7 @@ class Server(ABC):
 
 
 class PolicyServer(Server):
-    """Serves one policy; robots take turns, since a policy has one memory.
+    """Serves one policy; robots take turns, since a policy has one memory. One that has vanished loses its turn.
 
     Args:
         policy: It.
@@ -156,7 +165,7 @@ class PolicyServer(Server):
     ) -> None:
         self._policy, self._spec, self._library = policy, spec, library
         self._before: str | None = None
-        super().__init__(host, port)
+        super().__init__(host, port, ping=_PING)  # on loopback, too: a tunnel ends there
 
     def begin(self) -> None:
         """Its first question begins a skill."""

@@ -135,6 +135,50 @@ def test_one_robot_at_a_time(robot: FakeRobot) -> None:
         second.close()
 
 
+def test_a_robot_that_has_vanished_loses_its_turn(robot: FakeRobot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saycan.serving._PING", 1.0)
+    with served(robot) as server:
+        there = asking(server.url)
+        there.act(robot.observe(), WAVE)
+        connection = there._socket
+        time.sleep(2.5)
+        there.act(robot.observe(), WAVE)
+        assert there._socket is connection, "who is there and asks nothing keeps it"
+        there.close()
+        # A cable that is pulled says no goodbye; whoever reads nothing answers nothing.
+        with silent(server.url):
+            remote = asking(server.url)
+            deadline = time.monotonic() + 10.0
+            while True:
+                try:
+                    remote.act(robot.observe(), WAVE)
+                    break
+                except PolicyError as error:
+                    assert "another robot is using this policy" in str(error) and time.monotonic() < deadline
+                    time.sleep(0.05)
+            remote.close()
+
+
+@contextmanager
+def silent(url: str) -> Iterator[None]:
+    """A client that has connected and is the one that is served, and then does nothing any more."""
+    host, port = url.removeprefix("ws://").split(":")
+    words = "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}=="
+    hello = "\r\n".join(("GET / HTTP/1.1", f"Host: {host}:{port}", *words, "", ""))
+    deadline = time.monotonic() + 10.0
+    while time.monotonic() < deadline:
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(hello.encode())
+            told = b""
+            while b"saycan " not in told and (more := client.recv(4096)):
+                told += more
+            if b"saycan " in told:
+                yield
+                return
+        time.sleep(0.05)
+    raise AssertionError("it was never served")
+
+
 def test_what_does_not_fit_is_refused_in_words(robot: FakeRobot) -> None:
     with served(robot) as server:
         for skill, seen, problem in (
