@@ -61,17 +61,24 @@ def replay_run(run: Path, out: Console, *, options: int = 5, frames: int = 6, pi
 
 
 def moments(film: Path, count: int) -> list[NDArray[np.uint8]]:
-    """`count` pictures (H, W, 3) spread evenly over a film. Raises TraceError when it cannot be read."""
+    """`count` pictures (H, W, 3) spread evenly over a film. Raises TraceError when it cannot be read.
+
+    It is gone through twice, so that a long one need not fit into memory.
+    """
     import av
 
     try:
         with av.open(str(film)) as container:
-            pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            there = sum(1 for _ in container.decode(video=0))
+        chosen = {int(k) for k in np.linspace(0, there - 1, min(count, there)).round()}
+        with av.open(str(film)) as container:
+            frames = enumerate(container.decode(video=0))
+            pictures = [frame.to_ndarray(format="rgb24") for index, frame in frames if index in chosen]
     except (av.FFmpegError, OSError) as error:
         raise TraceError(f"{film} cannot be read as a film: {error}") from error
     if not pictures:
         raise TraceError(f"{film} holds no picture")
-    return [pictures[int(k)] for k in np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round()]
+    return pictures
 
 
 def save_moments(path: Path, pictures: list[NDArray[np.uint8]], trace: Trace) -> None:

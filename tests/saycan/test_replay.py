@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,6 +82,29 @@ def test_moments_are_spread_from_the_first_to_the_last(run: Path) -> None:
     np.testing.assert_array_equal(three[0], whole[0])
     np.testing.assert_array_equal(three[2], whole[-1])
     assert three[0].ndim == 3 and three[0].dtype == np.uint8
+
+
+def test_of_a_long_film_the_chosen_moments_alone_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+
+    class Frame:
+        def __init__(self, index: int) -> None:
+            self.index = index
+
+        def to_ndarray(self, format: str) -> np.ndarray:
+            kept.append(self.index)
+            return np.full((2, 2, 3), self.index, np.uint8)
+
+    class Film(contextlib.nullcontext[None]):
+        def __enter__(self) -> Any:
+            return self
+
+        def decode(self, video: int) -> Iterator[Frame]:
+            return map(Frame, range(200))
+
+    monkeypatch.setattr("av.open", lambda path: Film())
+    assert [picture[0, 0, 0] for picture in moments(tmp_path / "long.mp4", 4)] == [0, 66, 133, 199]
+    assert kept == [0, 66, 133, 199]
 
 
 def test_a_run_that_crashed_is_told_as_far_as_it_went(run: Path, tmp_path: Path) -> None:
