@@ -31,9 +31,12 @@ class Template:
 
     def skills(self) -> Iterator[Skill]:
         """Every phrase it stands for, objects outermost. Raises BadInputError when a hole has no names."""
-        holes = {name for _, name, _, _ in string.Formatter().parse(self.text) if name}
-        if not holes <= {"object", "place"}:
-            raise BadInputError(f"template {self.text!r}: unknown hole {sorted(holes)}; valid: {{object}}, {{place}}")
+        try:
+            holes = {name for _, name, _, _ in string.Formatter().parse(self.text) if name is not None}
+        except ValueError as error:
+            raise BadInputError(f"template {self.text!r}: {error}; holes are {{object}} and {{place}}") from error
+        if strange := ", ".join(f"{{{name}}}" for name in sorted(holes - {"object", "place"})):
+            raise BadInputError(f"template {self.text!r}: unknown hole {strange}; valid: {{object}}, {{place}}")
         for hole, names in (("object", self.objects), ("place", self.places)):
             if hole in holes and not names:
                 raise BadInputError(f"template {self.text!r} needs at least one {hole}; pass {hole}s=(...)")
