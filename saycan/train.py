@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,9 @@ def sentences(embedding: str) -> Sentences:
                 return Sentences(texts, kept["vectors"], lambda: _embedder(embedding), embedding)
     vectors = _embedder(embedding).embed(texts)
     file.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(file, texts=np.array(texts), vectors=vectors)
+    unfinished = file.with_suffix(f".{os.getpid()}.npz")  # another training may read it, or write it, too
+    np.savez(unfinished, texts=np.array(texts), vectors=vectors)
+    unfinished.replace(file)
     return Sentences(texts, vectors, lambda: _embedder(embedding), embedding)
 
 

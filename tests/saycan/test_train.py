@@ -56,6 +56,20 @@ def test_what_was_kept_for_other_phrases_is_made_anew(embedder: type[Embedder], 
     assert embedder.calls == 1
 
 
+def test_what_is_killed_while_it_keeps_them_leaves_no_half_of_them(
+    embedder: type[Embedder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(file: Path, **_: object) -> None:
+        Path(file).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(np, "savez", killed)
+        sentences("lab/toy-1.5")
+    assert sentences("lab/toy-1.5").size == 3 and embedder.calls == 2
+    assert (tmp_path / "cache" / "sentences-lab_toy-1.5.npz").exists()
+
+
 def test_a_model_that_embeds_nothing_is_refused(embedder: type[Embedder], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "make_language_model", lambda name: object())
     with pytest.raises(BadInputError, match="'mute' embeds no texts"):
