@@ -135,7 +135,7 @@ def test_what_is_no_checkpoint_is_no_policy(tmp_path) -> None:
 def test_the_shipped_networks_are_the_default_only_where_they_fit(tmp_path, monkeypatch) -> None:
     from saycan.skills import shipped
 
-    robot, kitchen = FakeRobot(), compose.make_robot("kitchen", image_size=16)
+    robot, kitchen = FakeRobot(), compose.make_robot("kitchen")
     asked = []
     for part in ("policy", "values", "detector"):
         monkeypatch.setattr(shipped, f"learned_{part}", lambda robot, part=part: asked.append(part) or part)
@@ -147,8 +147,8 @@ def test_the_shipped_networks_are_the_default_only_where_they_fit(tmp_path, monk
         (tmp_path / name).touch()
     assert [make(kitchen) for make in defaults] == asked == ["policy", "values", "detector"]
     assert all(type(make(robot)).__name__.startswith("Privileged") for make in defaults)
-    blind = compose.make_robot("kitchen", cameras=("head",), image_size=16)
-    assert type(compose.default_policy(blind)).__name__ == "PrivilegedExperts"
+    for other in ({"cameras": ("head",)}, {"image_size": 16}):
+        assert type(compose.default_policy(compose.make_robot("kitchen", **other))).__name__ == "PrivilegedExperts"
 
 
 @pytest.mark.parametrize(
