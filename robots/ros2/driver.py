@@ -161,11 +161,11 @@ class Ros2Robot:
         return f"Ros2Robot({self._config.name!r})"
 
     def _begin_anew(self) -> None:
-        """What is measured is the reference; the gripper keeps what it was told."""
+        """What is measured is the reference."""
         with self._news:
             newest = dict(self._newest)
         positions = self._positions(newest["joints"])
-        gripper = opening_of(self._config.gripper, positions) if self._tick is None else self._reference.gripper
+        gripper = opening_of(self._config.gripper, positions)
         self._reference.reset(self._base_pose(newest), self._joints(positions), gripper)
 
     def _subscribe(self) -> None:
