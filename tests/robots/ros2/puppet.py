@@ -2,8 +2,8 @@
 
     python puppet.py MODE
 
-It publishes joint states, pictures and depth at 50 Hz; after four seconds of good behaviour MODE begins. It is at once
-where /joint_command says, and takes no notice of trajectories.
+It publishes joint states, pictures and depth at 50 Hz; after four seconds of good behaviour MODE begins ("slow gripper"
+at once). It is at once where /joint_command says, and takes no notice of trajectories.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from trajectory_msgs.msg import JointTrajectory
 
 from saycan.ros import stamp
 
-MODES = ("good", "nan", "short", "torn picture", "late picture", "frozen clock", "silence")
+MODES = (
+    *("good", "nan", "short", "no positions", "torn picture", "late picture", "frozen clock", "silence"),
+    *("dead arm", "dead gripper", "slow gripper"),  # joint states from two publishers
+)
+SLOW = 15  # rounds from one position of a slow gripper to the next
 URDF = """<robot name="puppet"><link name="base"/><link name="tip"/><joint name="hinge" type="revolute">
 <parent link="base"/><child link="tip"/><origin xyz="0.3 0 0.5"/><axis xyz="0 0 1"/>
 <limit lower="-2" upper="2" effort="1" velocity="1"/></joint></robot>"""
@@ -52,7 +56,11 @@ def main(mode: str) -> None:
         frozen = frozen if bad == "frozen clock" else now
         hinge = math.nan if bad == "nan" else positions["hinge"]
         state = JointState(name=["hinge", "elsewhere", "finger"], position=[hinge, 7.0, positions["finger"]])
-        if bad == "short":
+        if bad == "dead arm":
+            state = JointState(name=["elsewhere", "finger"], position=[7.0, positions["finger"]])
+        if bad == "dead gripper" or (mode == "slow gripper" and count % SLOW != 1):
+            state = JointState(name=["hinge", "elsewhere"], position=[hinge, 7.0])
+        if bad == "no positions" or (bad == "short" and count % 2):
             state.position = []
         state.header.stamp = stamp(frozen)
         image = Image(height=8, width=8, encoding="rgb8", step=24)

@@ -184,6 +184,7 @@ PUPPET = Ros2Config(
         ("torn picture", "8 x 8 rgb8 came with 168 bytes"),
         ("late picture", "the newest picture of camera 'eye' is 3.. s old"),
         ("frozen clock", "have not changed their time for"),
+        ("no positions", "have not changed their time for"),
         ("silence", "have not changed their time for"),
     ],
 )
@@ -212,13 +213,52 @@ def test_a_joint_state_without_positions_changes_nothing(domain: int) -> None:
             assert seen.joints == pytest.approx([0.1])
 
 
+HANDY = replace(
+    PUPPET,
+    arm=ArmConfig(("hinge",), "base", "tip", (0.0,), "/joint_command", "joint_state", speed=5.0),
+    gripper=GripperConfig("finger", closed=0.0, open=0.04, interface="joint_state"),
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "problem"),
+    [
+        ("dead arm", "have not changed their time for"),
+        (
+            "dead gripper",
+            r"joint 'finger' on /joint_states is \d\.\d s older than the arm's joints, more than .*0\.6 s",
+        ),
+    ],
+)
+def test_one_of_two_publishers_of_joint_states_that_dies_ends_in_an_error(domain: int, mode: str, problem: str) -> None:
+    with Process([str(HERE / "puppet.py"), mode], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(HANDY)) as robot:
+            began = time.monotonic()
+            with pytest.raises(RobotError, match=problem):
+                while time.monotonic() - began < 10.0:
+                    robot.observe()
+                    robot.apply(Action())
+            assert time.monotonic() - began > 1.0, "it was no error while both were there"
+
+
+def test_a_gripper_whose_joint_is_told_more_slowly_holds_up_neither_clock_nor_control(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "slow gripper"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(HANDY)) as robot:
+            times = [robot.observe().time]
+            for _ in range(20):
+                robot.apply(Action())
+                times.append(robot.observe().time)
+            assert np.diff(times).min() > 0.0
+            assert times[-1] - times[0] == pytest.approx(2.0, abs=0.3)
+
+
 def test_an_arm_and_a_gripper_behind_joint_states_and_a_camera_with_depth(domain: int) -> None:
-    arm = ArmConfig(("hinge",), "base", "tip", (0.0,), "/joint_command", "joint_state", speed=5.0)
-    gripper = GripperConfig("finger", closed=0.0, open=0.04, interface="joint_state")
     camera = CameraConfig("/image", depth="/depth", size=(4, 4))
     with Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
         puppet.hear("the puppet is there")
-        with Gate(Ros2Robot(replace(PUPPET, arm=arm, gripper=gripper, cameras={"eye": camera}))) as robot:
+        with Gate(Ros2Robot(replace(HANDY, cameras={"eye": camera}))) as robot:
             before = robot.observe()
             assert before.gripper == 0.0 and before.images["eye"].shape == (4, 4, 3)
             np.testing.assert_allclose(before.depths["eye"], np.full((4, 4), 1.5))
