@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from saycan.robots.ros2.commands import make_commands, opening_of
 from saycan.robots.ros2.config import CameraConfig, Ros2Config, read_config
 from saycan.robots.ros2.joints import JointReadings
 from saycan.robots.ros2.pictures import to_depth, to_picture
+from saycan.robots.ros2.transforms import Transforms, planar
 from saycan.ros import Session, domain, seconds
 
 _LOOK_AHEAD = (
@@ -36,9 +38,10 @@ class Ros2Robot:
 
     Hand motions become joint positions here, by the robot's own description (URDF).
 
-    Time is the stamp of the arm joint that has been silent longest: when one of several publishers dies,
-    it stands still, and the gate stops the robot. The gripper's joint is no part of that clock, since its publisher may
-    be slower than control, and the clock has to go on with every action; it may be `freshness.observation` older.
+    Time is the stamp of the arm joint that has been silent longest: when one of several publishers dies, it stands
+    still, and the gate stops the robot. The gripper's joint is no part of that clock, since its publisher may be slower
+    than control, and the clock has to go on with every action; it may be `freshness.observation` older. So may
+    odometry, or the transform that stands for it, which need not come as often either; a static transform does not age.
 
     Args:
         config: A file, the name of a packaged one ("kitchen"), or what was read from one.
@@ -95,13 +98,15 @@ class Ros2Robot:
     def observe(self) -> Observation:
         """The newest of every topic; `time` is that of the arm's joints.
 
-        Raises RobotError after close(), and when the gripper's joint is more than `freshness.observation` older.
+        Raises RobotError after close(), and when gripper or base were measured `freshness.observation` before that.
         """
         self._require_open()
         with self._news:
             newest = dict(self._newest)
         now = self._time(newest["joints"])
+        base_pose, base_time = self._base_pose(newest)
         self._require_gripper(newest["joints"], now)
+        self._require_base(base_time, now)
         positions = newest["joints"].positions
         joints = self._joints(positions)
         position, quaternion = self._kinematics.pose(joints)
@@ -114,7 +119,7 @@ class Ros2Robot:
             gripper=opening_of(self._config.gripper, positions),
             ee_position=position,
             ee_quaternion=quaternion,
-            base_pose=self._base_pose(newest),
+            base_pose=base_pose,
             depths={
                 name: to_depth(newest[key], cameras[name].size) for name, key in depths.items() if key in newest
             },
@@ -138,7 +143,7 @@ class Ros2Robot:
             with self._news:
                 newest = dict(self._newest)
             joints = self._joints(newest["joints"].positions)
-            self._reference.advance(self._base_pose(newest), joints, action)
+            self._reference.advance(self._base_pose(newest)[0], joints, action)
             if not action.terminate:
                 self._arm.send(self._reference.goal[3:], _LOOK_AHEAD * period)
                 if self._gripper is not None:
@@ -176,7 +181,7 @@ class Ros2Robot:
             newest = dict(self._newest)
         positions = newest["joints"].positions
         gripper = opening_of(self._config.gripper, positions)
-        self._reference.reset(self._base_pose(newest), self._joints(positions), gripper)
+        self._reference.reset(self._base_pose(newest)[0], self._joints(positions), gripper)
 
     def _subscribe(self) -> None:
         from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
@@ -271,6 +276,16 @@ class Ros2Robot:
                 f"`ros2 topic info -v {topic}` shows who publishes",
             )
 
+    def _require_base(self, taken: float, now: float) -> None:
+        """Raise RobotError when nobody has said for too long where it is, while the arm's joints came."""
+        base = self._config.base
+        if base is not None and base.frames:
+            look = f"`ros2 run tf2_ros tf2_monitor {' '.join(base.frames)}` shows who sends it"
+            self._require_recent(f"the transform from {' to '.join(base.frames)}", taken, now, look)
+        elif base is not None:
+            look = f"`ros2 topic hz {base.odometry}` shows whether it comes"
+            self._require_recent(f"odometry on {base.odometry}", taken, now, look)
+
     def _require_recent(self, what: str, taken: float, now: float, look: str) -> None:
         age, longest = now - taken, self._config.freshness.observation
         if age > longest:
@@ -279,13 +294,15 @@ class Ros2Robot:
                 f"freshness.observation ({longest:g} s). Does its node still run, by the same clock? {look}"
             )
 
-    def _base_pose(self, newest: dict[str, Any]) -> NDArray[np.float64]:
+    def _base_pose(self, newest: dict[str, Any]) -> tuple[NDArray[np.float64], float]:
+        """(3,) x m, y m, yaw rad, and when it was measured in s: inf where it does not age."""
         if self._config.base is None:
-            return np.zeros(3)
+            return np.zeros(3), math.inf
         if self._config.base.frames:
             return self._transforms.pose()
-        pose = newest["odometry"].pose.pose
-        return planar(pose.position, pose.orientation)
+        message = newest["odometry"]
+        pose = message.pose.pose
+        return planar(pose.position, pose.orientation), seconds(message.header.stamp)
 
     def _wait_for(self, tick: float) -> None:
         """Until the robot's clock and its arm's joint states have reached a time."""
@@ -306,38 +323,3 @@ class Ros2Robot:
     def _require_open(self) -> None:
         if self._closed:
             raise RobotError(f"{self._config.name} was closed; make a new one to go on")
-
-
-class Transforms:
-    """Where one tf frame is in another, in the plane."""
-
-    def __init__(self, node: Any, parent: str, child: str) -> None:
-        from saycan.errors import MissingPartError
-
-        try:
-            import tf2_ros
-        except ImportError as error:
-            raise MissingPartError("frames need tf2_ros: apt install ros-$ROS_DISTRO-tf2-ros-py") from error
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
-        self._parent, self._child = parent, child
-
-    def there(self) -> bool:
-        """Whether it is known."""
-        from rclpy.time import Time
-
-        return bool(self._buffer.can_transform(self._parent, self._child, Time()))
-
-    def pose(self) -> NDArray[np.float64]:
-        """(3,) x m, y m, yaw rad."""
-        from rclpy.time import Time
-
-        found = self._buffer.lookup_transform(self._parent, self._child, Time()).transform
-        return planar(found.translation, found.rotation)
-
-
-def planar(position: Any, rotation: Any) -> NDArray[np.float64]:
-    """(3,) x m, y m, yaw rad of a pose's messages."""
-    x, y, z, w = rotation.x, rotation.y, rotation.z, rotation.w
-    yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-    return np.array([position.x, position.y, yaw])

@@ -8,12 +8,15 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,13 +26,17 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed; .ci/ros2 makes an e
 
 from saycan import check_robot
 from saycan.action import Action
+from saycan.adapters import as_policy
 from saycan.errors import HaltedError, LeaseError, RobotError
+from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.robot import Freshness
-from saycan.robots.ros2.config import ArmConfig, CameraConfig, GripperConfig, Ros2Config
+from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config
 from saycan.robots.ros2.driver import Ros2Robot
 from saycan.robots.ros2.kitchen import DEAD_MAN
-from saycan.ros import Session, seconds
+from saycan.ros import Session, seconds, stamp
+from saycan.skill import Skill
+from saycan.step import Outcome
 from tests.robots.ros2.processes import Process, until
 
 pytestmark = pytest.mark.ros2
@@ -252,6 +259,79 @@ def test_a_gripper_whose_joint_is_told_more_slowly_holds_up_neither_clock_nor_co
                 times.append(robot.observe().time)
             assert np.diff(times).min() > 0.0
             assert times[-1] - times[0] == pytest.approx(2.0, abs=0.3)
+
+
+MOBILE = replace(PUPPET, base=BaseConfig("/cmd_vel", "/odom"))
+
+
+def test_odometry_that_ends_while_all_else_goes_on_ends_the_run_and_stops_the_robot(domain: int) -> None:
+    from geometry_msgs.msg import Twist
+
+    speeds: list[float] = []
+    with (
+        closing(Session("watching")) as watching,
+        Process([str(HERE / "puppet.py"), "dead odometry"], domain) as puppet,
+    ):
+        watching.node.create_subscription(Twist, "/cmd_vel", lambda twist: speeds.append(twist.linear.x), 50)
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(MOBILE)) as robot:
+            policy = as_policy(lambda observation, skill: Action(base_delta=[0.02, 0.0, 0.0]))
+            carried_out = execute(robot, policy, Skill("drive", "drive", seconds=10.0))
+            with pytest.raises(StopIteration) as ended:
+                while True:
+                    next(carried_out)
+            step, fault = ended.value.value
+            assert step.outcome is Outcome.FAILED and isinstance(fault, RobotError)
+            problem = r"odometry on /odom is \d\.\d s older than the arm's joints, .*0\.6 s.*topic hz /odom"
+            assert re.search(problem, step.message), step.message
+            assert step.ticks > 10, "it was no error while odometry came"
+            until(lambda: speeds[-1] == 0.0, 5.0, "it drives on")
+            assert max(speeds) == pytest.approx(0.2)
+
+
+def test_odometry_that_comes_seldom_is_no_error(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "slow odometry"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(MOBILE)) as robot:
+            for _ in range(20):
+                assert robot.observe().base_pose == pytest.approx([0.25, 0.0, 0.0])
+                robot.apply(Action())
+
+
+def test_a_transform_that_is_old_is_an_error_and_a_static_one_never(
+    domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geometry_msgs.msg import TransformStamped
+
+    age: list[float | None] = [None]  # s; None is static
+
+    class Buffer:
+        def can_transform(self, *_: object) -> bool:
+            return True
+
+        def lookup_transform(self, *_: object) -> TransformStamped:
+            found = TransformStamped()
+            found.transform.translation.x = 0.5
+            if age[0] is not None:
+                found.header.stamp = stamp(time.time() - age[0])
+            return found
+
+    listener = SimpleNamespace(Buffer=Buffer, TransformListener=lambda *_: None)
+    monkeypatch.setitem(sys.modules, "tf2_ros", listener)
+    with Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        robot = Ros2Robot(replace(MOBILE, base=BaseConfig("/cmd_vel", frames=("map", "base_link"))))
+        try:
+            for fresh in (None, 0.0, 0.3, -1.0):  # also one that is stamped with until when it holds
+                age[0] = fresh
+                assert robot.observe().base_pose == pytest.approx([0.5, 0.0, 0.0])
+            age[0] = 3.0
+            with pytest.raises(
+                RobotError, match=r"the transform from map to base_link is [23]\.\d s older .*tf2_monitor"
+            ):
+                robot.observe()
+        finally:
+            robot.close()
 
 
 def test_an_arm_and_a_gripper_behind_joint_states_and_a_camera_with_depth(domain: int) -> None:
