@@ -31,6 +31,7 @@ from saycan.errors import HaltedError, LeaseError, RobotError
 from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.robot import Freshness
+from saycan.robots.ros2.commands import CommandGripper
 from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config
 from saycan.robots.ros2.driver import Ros2Robot
 from saycan.robots.ros2.kitchen import DEAD_MAN
@@ -361,6 +362,38 @@ def test_the_arm_refuses_what_is_not_finite_and_the_driver_says_so(domain: int) 
                     robot.apply(Action())
         finally:
             robot.close()
+
+
+def test_a_gripper_that_refuses_is_told_of_and_asked_again(domain: int) -> None:
+    from control_msgs.action import GripperCommand
+    from rclpy.action import ActionServer, GoalResponse
+
+    asked: list[float] = []
+
+    def fits(goal: Any) -> Any:
+        asked.append(goal.command.position)
+        return GoalResponse.REJECT if len(asked) == 1 else GoalResponse.ACCEPT
+
+    def grip(handle: Any) -> Any:
+        handle.succeed()
+        return GripperCommand.Result(reached_goal=True)
+
+    with closing(Session("hand")) as hand, closing(Session("driver")) as driver:
+        server = ActionServer(hand.node, GripperCommand, "/grip", grip, goal_callback=fits)
+        gripper = CommandGripper(driver.node, GripperConfig("finger", closed=0.0, open=0.04, command="/grip"))
+        until(lambda: gripper.missing() is None)
+        with pytest.raises(RobotError, match="/grip refused a goal"):
+            for _ in range(100):
+                gripper.send(0.5)
+                time.sleep(0.05)
+        assert asked == [0.02]
+        gripper.send(0.5)
+        until(lambda: len(asked) == 2, 5.0, "it was not asked again")
+        for _ in range(20):
+            gripper.send(0.5)
+            time.sleep(0.02)
+        assert asked == [0.02, 0.02], "what was accepted is not sent again"
+        server.destroy()
 
 
 # The whole agent ------------------------------------------------------------------------------------------------------
