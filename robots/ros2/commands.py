@@ -66,14 +66,19 @@ class ActionGoals:
         """The server, where it does not answer."""
         return None if self._client.server_is_ready() else f"action server {self._name}"
 
-    def send(self, goal: Any) -> None:
-        """Send one. Raises RobotError where an earlier one was refused."""
+    def require_accepted(self) -> None:
+        """Raise RobotError, once, where one has been refused."""
         with self._lock:
             refused, self._refused = self._refused, False
-            self._sent += 1
-            number = self._sent
         if refused:
             raise RobotError(f"{self._name} refused a goal; the log of its node says why")
+
+    def send(self, goal: Any) -> None:
+        """Send one. Raises RobotError where an earlier one was refused."""
+        self.require_accepted()
+        with self._lock:
+            self._sent += 1
+            number = self._sent
         self._client.send_goal_async(goal).add_done_callback(lambda future: self._answered(future, number))
 
     def cancel(self) -> None:
@@ -204,7 +209,12 @@ class CommandGripper:
         return self._goals.missing()
 
     def send(self, opening: float) -> None:
-        """When it is another one than before."""
+        """When it is another one than before, or the one before was refused: that is told once, and then sent again."""
+        try:
+            self._goals.require_accepted()
+        except RobotError:
+            self._last = None
+            raise
         if self._last is not None and abs(opening - self._last) < _SAME:
             return
         self._last = opening

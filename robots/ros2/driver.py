@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from saycan.robots.arm import ArmKinematics, urdf_model
 from saycan.robots.reference import Reference
 from saycan.robots.ros2.commands import make_commands, opening_of
 from saycan.robots.ros2.config import CameraConfig, Ros2Config, read_config
+from saycan.robots.ros2.joints import JointReadings
 from saycan.robots.ros2.pictures import to_depth, to_picture
+from saycan.robots.ros2.transforms import Transforms, planar
 from saycan.ros import Session, domain, seconds
 
 _LOOK_AHEAD = (
@@ -34,7 +37,12 @@ _SLOW_CLOCK = 30.0  # wall-clock periods that one period of the robot's clock ma
 class Ros2Robot:
     """A robot that speaks ROS 2: joints, gripper, base and cameras are topics and actions that a file names.
 
-    Hand motions become joint positions here, by the robot's own description (URDF). Time is that of its joint states.
+    Hand motions become joint positions here, by the robot's own description (URDF).
+
+    Time is the stamp of the arm joint that has been silent longest: when one of several publishers dies, it stands
+    still, and the gate stops the robot. The gripper's joint is no part of that clock, since its publisher may be slower
+    than control, and the clock has to go on with every action; it may be `freshness.observation` older. So may
+    odometry, or the transform that stands for it, which need not come as often either; a static transform does not age.
 
     Args:
         config: A file, the name of a packaged one ("kitchen"), or what was read from one.
@@ -63,7 +71,7 @@ class Ros2Robot:
         self._news = threading.Condition()
         self._newest: dict[str, Any] = {}
         self._awaited: dict[str, str] = {}
-        self._known: dict[str, float] = {}  # position of every joint that was ever heard of
+        self._heard = JointReadings()
         self._closed = False
         try:
             self._subscribe()
@@ -97,23 +105,30 @@ class Ros2Robot:
         self._begin_anew()
 
     def observe(self) -> Observation:
-        """The newest of every topic; `time` is that of the joint states. Raises RobotError after close()."""
+        """The newest of every topic; `time` is that of the arm's joints.
+
+        Raises RobotError after close(), and when gripper or base were measured `freshness.observation` before that.
+        """
         self._require_open()
         with self._news:
             newest = dict(self._newest)
-        positions = self._positions(newest["joints"])
+        now = self._time(newest["joints"])
+        base_pose, base_time = self._base_pose(newest)
+        self._require_gripper(newest["joints"], now)
+        self._require_base(base_time, now)
+        positions = newest["joints"].positions
         joints = self._joints(positions)
         position, quaternion = self._kinematics.pose(joints)
         cameras = self._config.cameras
         depths = {name: f"depth {name}" for name, camera in cameras.items() if camera.depth}
         return Observation(
-            time=seconds(newest["joints"].header.stamp),
+            time=now,
             images={name: to_picture(newest[f"image {name}"], camera.size) for name, camera in cameras.items()},
             joints=joints,
             gripper=opening_of(self._config.gripper, positions),
             ee_position=position,
             ee_quaternion=quaternion,
-            base_pose=self._base_pose(newest),
+            base_pose=base_pose,
             depths={
                 name: to_depth(newest[key], cameras[name].size) for name, key in depths.items() if key in newest
             },
@@ -136,8 +151,8 @@ class Ros2Robot:
             self._tick = tick = self._tick + period
             with self._news:
                 newest = dict(self._newest)
-            joints = self._joints(self._positions(newest["joints"]))
-            self._reference.advance(self._base_pose(newest), joints, action)
+            joints = self._joints(newest["joints"].positions)
+            self._reference.advance(self._base_pose(newest)[0], joints, action)
             if not action.terminate:
                 self._arm.send(self._reference.goal[3:], _LOOK_AHEAD * period)
                 if self._gripper is not None:
@@ -155,7 +170,7 @@ class Ros2Robot:
         with contextlib.suppress(Exception), self._lock:
             if self._base is not None:
                 self._base.send(0.0, 0.0, 0.0)
-            self._arm.stop(self._joints(self._positions(self._newest["joints"])))
+            self._arm.stop(self._joints(self._newest["joints"].positions))
             self._tick = None
 
     def close(self) -> None:
@@ -171,12 +186,12 @@ class Ros2Robot:
         return f"Ros2Robot({self._config.name!r})"
 
     def _begin_anew(self) -> None:
-        """What is measured is the reference; the gripper keeps what it was told."""
+        """What is measured is the reference."""
         with self._news:
             newest = dict(self._newest)
-        positions = self._positions(newest["joints"])
-        gripper = opening_of(self._config.gripper, positions) if self._tick is None else self._reference.gripper
-        self._reference.reset(self._base_pose(newest), self._joints(positions), gripper)
+        positions = newest["joints"].positions
+        gripper = opening_of(self._config.gripper, positions)
+        self._reference.reset(self._base_pose(newest)[0], self._joints(positions), gripper)
 
     def _subscribe(self) -> None:
         from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
@@ -184,7 +199,7 @@ class Ros2Robot:
         from std_msgs.msg import String
 
         config = self._config
-        self._listen("joints", JointState, config.joint_states, qos_profile_sensor_data, self._has_joints)
+        self._listen("joints", JointState, config.joint_states, qos_profile_sensor_data, self._hear)
         if not Path(config.description).is_file():
             latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
             self._listen("description", String, config.description, latched)
@@ -202,24 +217,25 @@ class Ros2Robot:
             self._transforms = Transforms(self._session.node, *config.base.frames)
 
     def _listen(
-        self, key: str, kind: Any, topic: str, profile: Any, takes: Callable[[Any], bool] | None = None
+        self, key: str, kind: Any, topic: str, profile: Any, read: Callable[[Any], Any] = lambda message: message
     ) -> None:
         def keep(message: Any) -> None:
-            if takes is None or takes(message):
+            found = read(message)
+            if found is not None:
                 with self._news:
-                    self._newest[key] = message
+                    self._newest[key] = found
                     self._news.notify_all()
 
         self._awaited[key] = topic
         self._session.node.create_subscription(kind, topic, keep, profile)
 
-    def _has_joints(self, message: Any) -> bool:
-        """Several publishers may share the topic; each has some of the joints."""
-        self._known = {**self._known, **dict(zip(message.name, message.position, strict=False))}
+    def _hear(self, message: Any) -> JointReadings | None:
+        """All joints, once each that is needed has told where it is; a message may hold but some."""
+        self._heard = self._heard.after(message)
         wanted = {*self._config.arm.joints}
         if self._config.gripper is not None:
             wanted.add(self._config.gripper.joint)
-        return wanted <= self._known.keys()
+        return self._heard if wanted <= self._heard.positions.keys() else None
 
     def _await(self) -> None:
         """Wait until everything has come once. Raises RobotError that lists what has not."""
@@ -253,28 +269,59 @@ class Ros2Robot:
         scale = np.array([picture.shape[1] / info.width, picture.shape[0] / info.height, 1.0])
         return scale[:, None] * np.array(info.k, np.float64).reshape(3, 3)
 
-    def _positions(self, message: Any) -> dict[str, float]:
-        return {**self._known, **dict(zip(message.name, message.position, strict=False))}  # one may hold but a part
-
-    def _joints(self, positions: dict[str, float]) -> NDArray[np.float64]:
+    def _joints(self, positions: Mapping[str, float]) -> NDArray[np.float64]:
         return np.array([positions[name] for name in self._config.arm.joints], np.float64)
 
-    def _base_pose(self, newest: dict[str, Any]) -> NDArray[np.float64]:
+    def _time(self, readings: JointReadings) -> float:
+        return readings.time(self._config.arm.joints)
+
+    def _require_gripper(self, readings: JointReadings, now: float) -> None:
+        """Raise RobotError when its joint has been silent for too long while the arm's were not."""
+        gripper, topic = self._config.gripper, self._config.joint_states
+        if gripper is not None:
+            self._require_recent(
+                f"joint {gripper.joint!r} on {topic}",
+                readings.times[gripper.joint],
+                now,
+                f"`ros2 topic info -v {topic}` shows who publishes",
+            )
+
+    def _require_base(self, taken: float, now: float) -> None:
+        """Raise RobotError when nobody has said for too long where it is, while the arm's joints came."""
+        base = self._config.base
+        if base is not None and base.frames:
+            look = f"`ros2 run tf2_ros tf2_monitor {' '.join(base.frames)}` shows who sends it"
+            self._require_recent(f"the transform from {' to '.join(base.frames)}", taken, now, look)
+        elif base is not None:
+            look = f"`ros2 topic hz {base.odometry}` shows whether it comes"
+            self._require_recent(f"odometry on {base.odometry}", taken, now, look)
+
+    def _require_recent(self, what: str, taken: float, now: float, look: str) -> None:
+        age, longest = now - taken, self._config.freshness.observation
+        if age > longest:
+            raise RobotError(
+                f"{self._config.name}: {what} is {age:.1f} s older than the arm's joints, more than "
+                f"freshness.observation ({longest:g} s). Does its node still run, by the same clock? {look}"
+            )
+
+    def _base_pose(self, newest: dict[str, Any]) -> tuple[NDArray[np.float64], float]:
+        """(3,) x m, y m, yaw rad, and when it was measured in s: inf where it does not age."""
         if self._config.base is None:
-            return np.zeros(3)
+            return np.zeros(3), math.inf
         if self._config.base.frames:
             return self._transforms.pose()
-        pose = newest["odometry"].pose.pose
-        return planar(pose.position, pose.orientation)
+        message = newest["odometry"]
+        pose = message.pose.pose
+        return planar(pose.position, pose.orientation), seconds(message.header.stamp)
 
     def _wait_for(self, tick: float) -> None:
-        """Until the robot's clock and its joint states have reached a time."""
+        """Until the robot's clock and its arm's joint states have reached a time."""
         period = 1.0 / self._config.rate
         deadline = time.monotonic() + _SLOW_CLOCK * period + 1.0
         while not self._closed:
             with self._news:
                 left = tick - self._session.now()
-                behind = tick - seconds(self._newest["joints"].header.stamp)
+                behind = tick - self._time(self._newest["joints"])
                 if left <= 0 and (behind <= 0.01 or left < -period):  # what is measured then is on its way
                     return
                 self._news.wait(min(max(left, 0.002), 0.02))
@@ -286,38 +333,3 @@ class Ros2Robot:
     def _require_open(self) -> None:
         if self._closed:
             raise RobotError(f"{self._config.name} was closed; make a new one to go on")
-
-
-class Transforms:
-    """Where one tf frame is in another, in the plane."""
-
-    def __init__(self, node: Any, parent: str, child: str) -> None:
-        from saycan.errors import MissingPartError
-
-        try:
-            import tf2_ros
-        except ImportError as error:
-            raise MissingPartError("frames need tf2_ros: apt install ros-$ROS_DISTRO-tf2-ros-py") from error
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
-        self._parent, self._child = parent, child
-
-    def there(self) -> bool:
-        """Whether it is known."""
-        from rclpy.time import Time
-
-        return bool(self._buffer.can_transform(self._parent, self._child, Time()))
-
-    def pose(self) -> NDArray[np.float64]:
-        """(3,) x m, y m, yaw rad."""
-        from rclpy.time import Time
-
-        found = self._buffer.lookup_transform(self._parent, self._child, Time()).transform
-        return planar(found.translation, found.rotation)
-
-
-def planar(position: Any, rotation: Any) -> NDArray[np.float64]:
-    """(3,) x m, y m, yaw rad of a pose's messages."""
-    x, y, z, w = rotation.x, rotation.y, rotation.z, rotation.w
-    yaw = np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-    return np.array([position.x, position.y, yaw])

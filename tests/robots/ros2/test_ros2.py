@@ -8,12 +8,15 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,13 +26,18 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed; .ci/ros2 makes an e
 
 from saycan import check_robot
 from saycan.action import Action
+from saycan.adapters import as_policy
 from saycan.errors import HaltedError, LeaseError, RobotError
+from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.robot import Freshness
-from saycan.robots.ros2.config import ArmConfig, CameraConfig, GripperConfig, Ros2Config
+from saycan.robots.ros2.commands import CommandGripper
+from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config
 from saycan.robots.ros2.driver import Ros2Robot
 from saycan.robots.ros2.kitchen import DEAD_MAN
-from saycan.ros import Session, seconds
+from saycan.ros import Session, seconds, stamp
+from saycan.skill import Skill
+from saycan.step import Outcome
 from tests.robots.ros2.processes import Process, until
 
 pytestmark = pytest.mark.ros2
@@ -184,6 +192,7 @@ PUPPET = Ros2Config(
         ("torn picture", "8 x 8 rgb8 came with 168 bytes"),
         ("late picture", "the newest picture of camera 'eye' is 3.. s old"),
         ("frozen clock", "have not changed their time for"),
+        ("no positions", "have not changed their time for"),
         ("silence", "have not changed their time for"),
     ],
 )
@@ -212,13 +221,125 @@ def test_a_joint_state_without_positions_changes_nothing(domain: int) -> None:
             assert seen.joints == pytest.approx([0.1])
 
 
+HANDY = replace(
+    PUPPET,
+    arm=ArmConfig(("hinge",), "base", "tip", (0.0,), "/joint_command", "joint_state", speed=5.0),
+    gripper=GripperConfig("finger", closed=0.0, open=0.04, interface="joint_state"),
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "problem"),
+    [
+        ("dead arm", "have not changed their time for"),
+        (
+            "dead gripper",
+            r"joint 'finger' on /joint_states is \d\.\d s older than the arm's joints, more than .*0\.6 s",
+        ),
+    ],
+)
+def test_one_of_two_publishers_of_joint_states_that_dies_ends_in_an_error(domain: int, mode: str, problem: str) -> None:
+    with Process([str(HERE / "puppet.py"), mode], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(HANDY)) as robot:
+            began = time.monotonic()
+            with pytest.raises(RobotError, match=problem):
+                while time.monotonic() - began < 10.0:
+                    robot.observe()
+                    robot.apply(Action())
+            assert time.monotonic() - began > 1.0, "it was no error while both were there"
+
+
+def test_a_gripper_whose_joint_is_told_more_slowly_holds_up_neither_clock_nor_control(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "slow gripper"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(HANDY)) as robot:
+            times = [robot.observe().time]
+            for _ in range(20):
+                robot.apply(Action())
+                times.append(robot.observe().time)
+            assert np.diff(times).min() > 0.0
+            assert times[-1] - times[0] == pytest.approx(2.0, abs=0.3)
+
+
+MOBILE = replace(PUPPET, base=BaseConfig("/cmd_vel", "/odom"))
+
+
+def test_odometry_that_ends_while_all_else_goes_on_ends_the_run_and_stops_the_robot(domain: int) -> None:
+    from geometry_msgs.msg import Twist
+
+    speeds: list[float] = []
+    with (
+        closing(Session("watching")) as watching,
+        Process([str(HERE / "puppet.py"), "dead odometry"], domain) as puppet,
+    ):
+        watching.node.create_subscription(Twist, "/cmd_vel", lambda twist: speeds.append(twist.linear.x), 50)
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(MOBILE)) as robot:
+            policy = as_policy(lambda observation, skill: Action(base_delta=[0.02, 0.0, 0.0]))
+            carried_out = execute(robot, policy, Skill("drive", "drive", seconds=10.0))
+            with pytest.raises(StopIteration) as ended:
+                while True:
+                    next(carried_out)
+            step, fault = ended.value.value
+            assert step.outcome is Outcome.FAILED and isinstance(fault, RobotError)
+            problem = r"odometry on /odom is \d\.\d s older than the arm's joints, .*0\.6 s.*topic hz /odom"
+            assert re.search(problem, step.message), step.message
+            assert step.ticks > 10, "it was no error while odometry came"
+            until(lambda: speeds[-1] == 0.0, 5.0, "it drives on")
+            assert max(speeds) == pytest.approx(0.2)
+
+
+def test_odometry_that_comes_seldom_is_no_error(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "slow odometry"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(MOBILE)) as robot:
+            for _ in range(20):
+                assert robot.observe().base_pose == pytest.approx([0.25, 0.0, 0.0])
+                robot.apply(Action())
+
+
+def test_a_transform_that_is_old_is_an_error_and_a_static_one_never(
+    domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from geometry_msgs.msg import TransformStamped
+
+    age: list[float | None] = [None]  # s; None is static
+
+    class Buffer:
+        def can_transform(self, *_: object) -> bool:
+            return True
+
+        def lookup_transform(self, *_: object) -> TransformStamped:
+            found = TransformStamped()
+            found.transform.translation.x = 0.5
+            if age[0] is not None:
+                found.header.stamp = stamp(time.time() - age[0])
+            return found
+
+    listener = SimpleNamespace(Buffer=Buffer, TransformListener=lambda *_: None)
+    monkeypatch.setitem(sys.modules, "tf2_ros", listener)
+    with Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        robot = Ros2Robot(replace(MOBILE, base=BaseConfig("/cmd_vel", frames=("map", "base_link"))))
+        try:
+            for fresh in (None, 0.0, 0.3, -1.0):  # also one that is stamped with until when it holds
+                age[0] = fresh
+                assert robot.observe().base_pose == pytest.approx([0.5, 0.0, 0.0])
+            age[0] = 3.0
+            with pytest.raises(
+                RobotError, match=r"the transform from map to base_link is [23]\.\d s older .*tf2_monitor"
+            ):
+                robot.observe()
+        finally:
+            robot.close()
+
+
 def test_an_arm_and_a_gripper_behind_joint_states_and_a_camera_with_depth(domain: int) -> None:
-    arm = ArmConfig(("hinge",), "base", "tip", (0.0,), "/joint_command", "joint_state", speed=5.0)
-    gripper = GripperConfig("finger", closed=0.0, open=0.04, interface="joint_state")
     camera = CameraConfig("/image", depth="/depth", size=(4, 4))
     with Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
         puppet.hear("the puppet is there")
-        with Gate(Ros2Robot(replace(PUPPET, arm=arm, gripper=gripper, cameras={"eye": camera}))) as robot:
+        with Gate(Ros2Robot(replace(HANDY, cameras={"eye": camera}))) as robot:
             before = robot.observe()
             assert before.gripper == 0.0 and before.images["eye"].shape == (4, 4, 3)
             np.testing.assert_allclose(before.depths["eye"], np.full((4, 4), 1.5))
@@ -241,6 +362,38 @@ def test_the_arm_refuses_what_is_not_finite_and_the_driver_says_so(domain: int) 
                     robot.apply(Action())
         finally:
             robot.close()
+
+
+def test_a_gripper_that_refuses_is_told_of_and_asked_again(domain: int) -> None:
+    from control_msgs.action import GripperCommand
+    from rclpy.action import ActionServer, GoalResponse
+
+    asked: list[float] = []
+
+    def fits(goal: Any) -> Any:
+        asked.append(goal.command.position)
+        return GoalResponse.REJECT if len(asked) == 1 else GoalResponse.ACCEPT
+
+    def grip(handle: Any) -> Any:
+        handle.succeed()
+        return GripperCommand.Result(reached_goal=True)
+
+    with closing(Session("hand")) as hand, closing(Session("driver")) as driver:
+        server = ActionServer(hand.node, GripperCommand, "/grip", grip, goal_callback=fits)
+        gripper = CommandGripper(driver.node, GripperConfig("finger", closed=0.0, open=0.04, command="/grip"))
+        until(lambda: gripper.missing() is None)
+        with pytest.raises(RobotError, match="/grip refused a goal"):
+            for _ in range(100):
+                gripper.send(0.5)
+                time.sleep(0.05)
+        assert asked == [0.02]
+        gripper.send(0.5)
+        until(lambda: len(asked) == 2, 5.0, "it was not asked again")
+        for _ in range(20):
+            gripper.send(0.5)
+            time.sleep(0.02)
+        assert asked == [0.02, 0.02], "what was accepted is not sent again"
+        server.destroy()
 
 
 # The whole agent ------------------------------------------------------------------------------------------------------
