@@ -137,7 +137,9 @@ def run(
 
     Exit code 0: it finished, and a --goal holds in the simulator's own state.
 
-    Exit code 1: it did not. 2: the input cannot be used. 130: Ctrl-C.
+    Exit code 1: it did not. 2: the input cannot be used. 130: Ctrl-C. 143: it was asked to end.
+
+    129: its line dropped.
     """
     with telling(traceback) as screen:
         from saycan import goals

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saycan.digest import digest
-from saycan.errors import BadInputError, MissingPartError, RobotError, SceneError
+from saycan.errors import BadInputError, MissingPartError, RobotError, SceneError, UnsafeActionError
 
 if TYPE_CHECKING:
     from saycan.skills.data.collect import Plan
@@ -168,6 +168,8 @@ def make_shard(work: Work) -> Collected:
                     verbs = Counter({episode.skill.verb: 1})
                     made += Collected(0, 1, len(episode), int(episode.success), verbs)
                     yield episode
+            except UnsafeActionError:
+                raise  # the policy's fault, in every scene
             except (SceneError, RobotError):  # a thing slips out of the fingers at the start; the gate stops the robot
                 continue
 
@@ -203,11 +205,12 @@ def _fits(work: Work) -> bool:
 
     found = about(work.path)
     wanted: dict[str, Any] = json.loads(json.dumps(work.how()))
-    there = found.get("how", wanted)
+    unsaid = {"weights": wanted["weights"], "distribution": found.get("distribution", wanted["distribution"])}
+    there = unsaid | found.get("how", wanted)
     other = [f"{name} is {there.get(name)}, not {value}" for name, value in wanted.items() if there.get(name) != value]
     if other:
         raise BadInputError(
             f"{work.path.parent} holds a data set that was collected in another way ({'; '.join(other)}); "
-            "collect into another folder, or with the same options"
+            "collect into another folder, or with the same options and weights"
         )
     return bool(found.get("scenes", work.count) >= work.count)

@@ -85,7 +85,10 @@ def execute(
     except (PolicyError, UnsafeActionError) as error:
         outcome, message = Outcome.FAILED, str(error)
     except RobotError as error:
-        outcome, message, fault = Outcome.FAILED, f"the robot failed: {error}", error
+        if should_stop():  # whoever stops may also close, so that nothing moves any more
+            outcome, message = Outcome.STOPPED, "stopped"
+        else:
+            outcome, message, fault = Outcome.FAILED, f"the robot failed: {error}", error
     except KeyboardInterrupt:
         outcome, message = Outcome.STOPPED, "interrupted"
     finally:

@@ -213,5 +213,5 @@ def require_lerobot() -> str:
 def _advice() -> str:
     return (
         f"make the environment with .ci/lerobot, or name yours: export {VARIABLE}=/path/to/venv, with lerobot "
-        f"(tested: {TESTED}), websockets and msgpack in it (docs/lerobot.md)"
+        f"(tested: {TESTED}), websockets>=15 and msgpack in it (docs/lerobot.md)"
     )

@@ -39,7 +39,7 @@ from saycan.parts import approximation_notice, describe_parts
 from saycan.picture import half_blocks, save_png, side_by_side
 from saycan.privileged import PrivilegedWorld, Resettable
 from saycan.runner import Events, Runner
-from saycan.session import Setup, endings, load_planner, notices
+from saycan.session import Setup, endings, hang_up, load_planner, notices
 from saycan.step import Event, Result
 from saycan.tables import decision_table, scene_table, skill_table
 
@@ -387,6 +387,9 @@ def _model_of(agent: Agent) -> RenderableType:
 
 
 def _leave(number: int, _: object) -> None:
-    """Once: what comes again finds the robot being closed."""
-    signal.signal(number, signal.SIG_IGN)
+    """Once: whatever of them comes next finds the robot being closed."""
+    for one in endings():
+        signal.signal(one, signal.SIG_IGN)
+    if number != signal.SIGTERM:
+        hang_up()
     sys.exit(128 + number)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import stat
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -94,8 +96,11 @@ class Setup:
 
 def close_agent(agent: Agent) -> None:
     """Hold the robot and release it, which a session's agent leaves to whoever opened it."""
-    agent.close()
-    agent.robot.close()
+    agent.stop()
+    try:
+        agent.robot.close()
+    finally:
+        agent.close()
 
 
 @contextmanager
@@ -135,6 +140,16 @@ def endings() -> list[int]:
     return [signal.SIGTERM, hangup]
 
 
+def hang_up() -> None:
+    """What is printed from now on goes nowhere: where a line has dropped, every word to the terminal is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        with contextlib.suppress(OSError):  # it is closed already
+            if stat.S_ISCHR(os.fstat(number).st_mode):  # a terminal, no file
+                os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
 class Interrupts:
     """Ctrl-C (and a request to end) while a run goes on: the first stops it, the second ends it at once.
 
@@ -168,11 +183,11 @@ class Interrupts:
     def _take(self, number: int, frame: FrameType | None) -> None:
         if number == getattr(signal, "SIGHUP", None):
             self._before[number] = signal.SIG_IGN  # the robot is still to be closed afterwards
+            hang_up()
             if self.exit_code is not None:
                 return
         elif self.exit_code is not None:
             raise KeyboardInterrupt
         self.exit_code = 128 + number
         self._stop()
-        with contextlib.suppress(OSError):  # the terminal is gone, too
-            self._tell("stopping: the robot is held within one control period; once more to end at once")
+        self._tell("stopping: the robot is held within one control period; once more to end at once")

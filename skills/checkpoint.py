@@ -60,14 +60,14 @@ class Checkpoint:
     about: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
-    def misfit(self, images: Mapping[str, NDArray[np.uint8]]) -> str:
-        """Why the network cannot look at these pictures; "" when it can."""
+    def misfit(self, given: Mapping[str, tuple[int, ...]]) -> str:
+        """Why the network cannot look at pictures of these shapes, camera by camera; "" when it can."""
         cameras = self.config.get("cameras", ())
-        if any(name not in images for name in cameras):
-            return f"it looks through the cameras {', '.join(cameras)}; the robot has: {', '.join(images) or 'none'}"
+        if any(name not in given for name in cameras):
+            return f"it looks through the cameras {', '.join(cameras)}; the robot has: {', '.join(given) or 'none'}"
         shapes = self.about.get("pictures", {})
         for name in cameras:
-            found, wanted = images[name].shape, tuple(shapes.get(name, images[name].shape))
+            found, wanted = given[name], tuple(shapes.get(name, given[name]))
             if found != wanted:
                 return (
                     f"it was trained on pictures of {wanted[1]} x {wanted[0]} pixels, and the camera {name!r} gives "

@@ -58,7 +58,8 @@ class Learned:
         """All skills, those of manipulation by the network in `file`."""
         _require(file)
         places = self.spec.places
-        perception = self.perception if self.values_file.exists() else None
+        looks = self.values_file.exists() and not self.perception.misfit(self.spec.cameras)
+        perception = self.perception if looks else None
         return LearnedSkills(LearnedPolicy(self._load(file), places, stall=Stall()), places, perception, self.sightings)
 
     def values(self) -> LearnedValues:

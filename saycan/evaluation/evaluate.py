@@ -3,7 +3,7 @@
 A folder holds `trial.json`, which says what was tried, and `episodes.jsonl`, a line for every episode as soon as it has
 ended. An episode follows from its case, its seed and the trial, and so does what a second run of it gives, but for the
 last bits of a language model's sums. One that broke off, because a server was away or another part failed, is made
-again, and so is one whose case was edited since: then its line goes.
+again, and so is one whose case was edited since: then its line moves to `episodes.old.jsonl`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from saycan.evaluation.suite import Case
 from saycan.evaluation.trial import Trial
 from saycan.language import LanguageModel
 
-EPISODES, TRIAL = "episodes.jsonl", "trial.json"
+EPISODES, OLD, TRIAL = "episodes.jsonl", "episodes.old.jsonl", "trial.json"
 
 
 def evaluate(
@@ -79,7 +79,7 @@ def evaluate(
         done[record.key] = record
         progress(record)
     ordered = tuple(done[key] for key in _keys(cases, trials, seeds))
-    commits = ", ".join(dict.fromkeys(record.commit or "unknown" for record in ordered))
+    commits = ", ".join(dict.fromkeys(record.commit for record in ordered))
     return Evaluation(suite, about["trial"], commits, ordered)
 
 
@@ -96,8 +96,8 @@ def _about(suite: str, trials: Sequence[Trial]) -> dict[str, Any]:
 
 
 def _resume(folder: Path, about: dict[str, Any], cases: Sequence[Case]) -> list[Record]:
-    """The episodes that are there and count. Taken out of the file are those that broke off, those of a case that is
-    not known to be the same now, and a line that was cut off.
+    """The episodes that are there and count. Those that broke off and those of a case that is not known to be the same
+    now move to another file (`OLD`); a line that was cut off goes.
 
     Raises BadInputError where they are of another trial.
     """
@@ -120,6 +120,8 @@ def _resume(folder: Path, about: dict[str, Any], cases: Sequence[Case]) -> list[
     counts = [not record.broke_off and record.case == now.get(record.id, record.case) for record in records]
     kept = "".join(line + "\n" for line, there in zip(lines, counts, strict=True) if there)
     if kept != text:
+        with (folder / OLD).open("a", encoding="utf-8") as old:
+            old.writelines(line + "\n" for line, there in zip(lines, counts, strict=True) if not there)
         draft = episodes.with_suffix(".draft")
         draft.write_text(kept, encoding="utf-8")
         draft.replace(episodes)

@@ -47,7 +47,9 @@ def run_case(case: Case, seed: int, trial: Trial, llm: LanguageModel) -> Record:
         parts = case.condition.conjuncts()
         disturbed = moved(before, after, case.condition)
         success = result.end is EndState.FINISHED and holds and not disturbed
-        nobodys = success or result.end is EndState.FAILED  # a server that is away is none of the four
+        # A server that is away is none of the four; a robot that failed in a skill is.
+        broke_off = result.end is EndState.FAILED and not (result.steps and result.message == result.steps[-1].message)
+        nobodys = success or broke_off
         fault = "" if nobodys else blame(tally.moments, case.condition, agent.library)
     return Record(
         id=case.id,

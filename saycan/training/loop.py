@@ -214,7 +214,7 @@ def _resume(
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
 
-    found = json.loads(metadata.get("job", "{}"))
+    found = json.loads(metadata["job"]) if "job" in metadata else job  # who does not say it is believed
     if other := [name for name in {**found, **job} if found.get(name) != job.get(name)]:
         raise BadInputError(
             f"{path.parent} holds a training of something else: "

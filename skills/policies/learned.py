@@ -88,7 +88,7 @@ class LearnedPolicy:
         history = self._history if self._window is None else 1
         seen = [self._seen[max(0, newest - k * self._stride)] for k in reversed(range(history))]
         cameras = self._checkpoint.config.get("cameras", ())
-        if misfit := self._checkpoint.misfit(seen[-1].images):
+        if misfit := self._checkpoint.misfit({name: image.shape for name, image in seen[-1].images.items()}):
             raise PolicyError(f"{self.name} cannot run: {misfit}")
         images = {
             name: torch.from_numpy(np.stack([one.images[name] for one in seen])).permute(0, 3, 1, 2)[None]

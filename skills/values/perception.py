@@ -57,13 +57,17 @@ class Perception:
         self.thresholds: Mapping[str, float] = checkpoint.about.get("thresholds", {})
         self._phrases: dict[tuple[str, ...], object] = {}
 
+    def misfit(self, given: Mapping[str, tuple[int, ...]]) -> str:
+        """See `Checkpoint.misfit`."""
+        return self._checkpoint.misfit(given)
+
     def ask(self, observation: Observation, skills: Sequence[Skill]) -> Impression:
         """(N,) answers. Raises ValueFunctionError for other pictures than it was trained on."""
         import torch
 
         checkpoint, network = self._checkpoint, self._checkpoint.network
         cameras = checkpoint.config["cameras"]
-        if misfit := checkpoint.misfit(observation.images):
+        if misfit := self.misfit({name: image.shape for name, image in observation.images.items()}):
             raise ValueFunctionError(f"the value network cannot be asked: {misfit}")
         rows = observation_rows([observation])
         base = rows["base_pose"][0]

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,13 +205,61 @@ def hangup() -> Iterator[int]:
     signal.signal(number, before)
 
 
-def test_a_line_that_drops_holds_and_closes_the_robot(made: list[FakeRobot], hangup: int) -> None:
+def test_a_line_that_drops_holds_and_closes_the_robot(
+    made: list[FakeRobot], hangup: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saycan.session.hang_up", lambda: None)  # the tests' own terminal is still there
     result = saycan("run", "clean the table", "--robot", f"{__name__}:HungUp", "--llm", SCRIPT, "--record", "runs")
     assert result.exit_code == 129, result.output
     (used,) = made
     assert len(used.actions) == 5 and used.holds > 0 and used.closed
     (folder,) = Path("runs").iterdir()
     assert json.loads((folder / "result.json").read_text())["end"] == "stopped"
+
+
+@pytest.mark.usefixtures("hangup")
+def test_a_terminal_that_is_gone_costs_no_result(tmp_path: Path) -> None:
+    """Every word to it is an error then, in the live view, too."""
+    import pty
+
+    (tmp_path / "hung.py").write_text(
+        "import os, signal, time\n"
+        "from saycan.robots.fake import FakeRobot\n"
+        "class Hung(FakeRobot):\n"
+        "    def apply(self, action):\n"
+        "        if len(self.actions) == 5:\n"
+        "            open('moving', 'w').close()\n"
+        "            while not os.path.exists('gone'): time.sleep(0.01)\n"
+        "            os.kill(os.getpid(), signal.SIGHUP)\n"
+        "        return super().apply(action)\n"
+        "    def close(self):\n"
+        "        open('closed', 'w').close()\n"
+        "        super().close()\n"
+    )
+    mine, terminal = pty.openpty()
+    run = [sys.executable, "-m", "saycan", "run", "clean the table", "--robot", "hung:Hung", "--llm", SCRIPT]
+    with subprocess.Popen(run, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        try:
+            reader = threading.Thread(target=_drained, args=(mine, tmp_path / "moving"))
+            reader.start()
+            reader.join(60.0)
+            os.close(mine)
+            (tmp_path / "gone").touch()
+            assert process.wait(60.0) == 129
+        finally:
+            process.kill()
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "result.json").read_text())["end"] == "stopped" and (tmp_path / "closed").exists()
+
+
+def _drained(terminal: int, until: Path) -> None:
+    """Read what is printed, for a terminal that nobody reads stops who prints."""
+    import select
+
+    while not until.exists():
+        if select.select([terminal], [], [], 0.05)[0]:
+            os.read(terminal, 65536)
 
 
 def test_under_nohup_a_line_that_drops_is_nothing(made: list[FakeRobot], hangup: int) -> None:

@@ -11,8 +11,9 @@ import pytest
 from saycan import collect as module
 from saycan import compose
 from saycan.action import Action
+from saycan.adapters import as_policy
 from saycan.collect import SCENES_PER_SHARD, Collected, Work, collect, make_shard
-from saycan.errors import BadInputError, MissingPartError, RobotError, SceneError
+from saycan.errors import BadInputError, MissingPartError, RobotError, SceneError, UnsafeActionError
 from saycan.gate import Gate
 from saycan.robots.fake import FakeRobot
 from saycan.skill import Skill
@@ -138,6 +139,13 @@ def test_a_scene_whose_simulation_diverges_costs_no_other(
     assert [*dict.fromkeys(episode.seed for episode in episodes(tmp_path / "a.hdf5"))] == [4, 6]
 
 
+def test_a_policy_that_acts_nonsense_is_told(tmp_path: Path, fake: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    nonsense = as_policy(lambda seen, skill: Action([np.nan] * 6))
+    monkeypatch.setattr(compose, "make_policy", lambda name, robot: nonsense)
+    with pytest.raises(UnsafeActionError, match="not finite"):
+        make_shard(work(tmp_path / "a.hdf5", count=1, policy="learned:some.safetensors"))
+
+
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch, fake: list) -> list[Work]:
     done: list[Work] = []
@@ -239,6 +247,8 @@ def test_other_weights_and_another_distribution_are_other_data(
     assert cheap[0].weights != cheap[1].weights
     collect(tmp_path / "shipped", 2, Plan(), policy="learned", workers=1)
     assert cheap[2].weights not in {"", cheap[0].weights} and cheap[2].how()["policy"] == "learned"
+    (shard,) = shards(tmp_path / "set")
+    assert module._fits(replace(cheap[0], path=shard)), "a set that does not say such things goes on"
     monkeypatch.setattr(compose, "distribution_version", lambda: 99)
     assert cheap[0].how()["distribution"] == 99
     with pytest.raises(MissingPartError, match=r"no trained weights at .*nowhere"):

@@ -128,6 +128,19 @@ def test_a_robot_that_does_not_keep_its_rate_does_not_stretch_the_limit() -> Non
     assert run(lambda seen, skill: Action(), Slow()).step.ticks == 3
 
 
+def test_a_robot_that_is_closed_by_who_stops_it_is_no_failure() -> None:
+    robot, stopped = Gate(FakeRobot()), []
+
+    def act(seen, skill) -> Action:
+        if len(robot.driver.actions) == 2:
+            stopped.append(True)
+            robot.leave()
+        return Action()
+
+    _, step, fault = drain(execute(robot, as_policy(act), WAVE, should_stop=lambda: bool(stopped)))
+    assert (step.outcome, step.ticks, fault) == (Outcome.STOPPED, 2, None) and robot.driver.holds > 0
+
+
 @pytest.mark.parametrize("simulated", [False, True])
 def test_a_pause_between_two_periods_does_not_count(simulated) -> None:
     class Real(FakeRobot):
@@ -140,11 +153,11 @@ def test_a_pause_between_two_periods_does_not_count(simulated) -> None:
     def act(seen, skill) -> Action:
         return Action(terminate=len(robot.actions) == 3)
 
-    events = execute(Gate(robot), as_policy(act), replace(WAVE, seconds=0.4), stood=watch)
+    events = execute(Gate(robot), as_policy(act), replace(WAVE, seconds=1.5), stood=watch)
     next(events)
-    time.sleep(0.7)
+    time.sleep(1.8)
     _, step, _ = drain(events)
-    assert step.outcome is Outcome.SUCCEEDED and 0.7 <= watch.seconds < 5.0
+    assert step.outcome is Outcome.SUCCEEDED and watch.seconds >= 1.8
 
 
 @pytest.mark.parametrize(

@@ -136,12 +136,12 @@ def test_one_robot_at_a_time(robot: FakeRobot) -> None:
 
 
 def test_a_robot_that_has_vanished_loses_its_turn(robot: FakeRobot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saycan.serving._PING", 1.0)
+    monkeypatch.setattr("saycan.serving._PING", 2.5)
     with served(robot) as server:
         there = asking(server.url)
         there.act(robot.observe(), WAVE)
         connection = there._socket
-        time.sleep(2.5)
+        time.sleep(6.0)
         there.act(robot.observe(), WAVE)
         assert there._socket is connection, "who is there and asks nothing keeps it"
         there.close()

@@ -124,11 +124,11 @@ def test_a_configuration_that_this_version_does_not_know_is_said(tmp_path: Path)
 
 def test_pictures_of_another_size_or_camera_are_told() -> None:
     made = replace(make(), about={"pictures": {"head": [16, 24, 3]}})
-    assert made.misfit({"head": np.zeros((16, 24, 3), np.uint8), "wrist": np.zeros((4, 4, 3), np.uint8)}) == ""
+    assert made.misfit({"head": (16, 24, 3), "wrist": (4, 4, 3)}) == ""
     assert "it was trained on pictures of 24 x 16 pixels, and the camera 'head' gives 16 x 24" in made.misfit(
-        {"head": np.zeros((24, 16, 3), np.uint8)}
+        {"head": (24, 16, 3)}
     )
     assert (
-        made.misfit({"wrist": np.zeros((16, 24, 3), np.uint8)})
+        made.misfit({"wrist": (16, 24, 3)})
         == "it looks through the cameras head; the robot has: wrist"
     )

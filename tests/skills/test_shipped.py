@@ -72,6 +72,8 @@ def test_pictures_of_another_size_are_not_looked_at() -> None:
         policy.act(robot.observe(), skill)
     with pytest.raises(ValueFunctionError, match="64 x 64 pixels, and the camera 'head' gives 32 x 32"):
         values.values(robot.observe(), [skill])
+    with pytest.raises(PolicyError, match="needs a perception network to look for things"):
+        policy.reset(LIBRARY.find("find the apple"))  # and what else there is of a policy of that size can be done
     robot.close()
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from saycan.cli import app
 from saycan.errors import BadInputError, ModelUnavailableError, SuiteError, UnknownNameError
 from saycan.evaluation import report
-from saycan.evaluation.evaluate import EPISODES, evaluate
+from saycan.evaluation.evaluate import EPISODES, OLD, evaluate
 from saycan.evaluation.judge import run_case
 from saycan.evaluation.record import Evaluation, Record
 from saycan.evaluation.saycan_101 import PUBLISHED
@@ -186,7 +186,9 @@ def test_what_broke_off_is_told_and_made_again(tmp_path: Path, monkeypatch: pyte
     result = CliRunner().invoke(app, ["eval", suite, *options])
     assert result.exit_code == 0 and "broke off" not in result.output
     assert json.loads((tmp_path / "out/report.json").read_text())["total"]["successes"] == 1
-    assert len((tmp_path / "out" / EPISODES).read_text().splitlines()) == 1
+    (kept,) = (tmp_path / "out" / EPISODES).read_text().splitlines()
+    (old,) = (tmp_path / "out" / OLD).read_text().splitlines()
+    assert json.loads(kept)["success"] and "the server is away" in json.loads(old)["message"]
 
 
 def test_processes_find_what_one_finds() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from saycan.errors import BadInputError
@@ -158,6 +160,17 @@ def test_another_job_does_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
         go(tmp_path / "pieces", job={**job, "start": "ab12"})
     assert (tmp_path / "pieces" / STATE).read_bytes() == before
     assert weights(go(tmp_path / "pieces", job=job)) == weights(whole)
+
+
+def test_a_state_that_does_not_say_its_job_goes_on(tmp_path: Path) -> None:
+    whole = go(tmp_path / "whole")
+    go(tmp_path / "pieces", minutes=0.0)
+    path = tmp_path / "pieces" / STATE
+    with safe_open(path, framework="pt") as file:
+        metadata = {name: value for name, value in file.metadata().items() if name != "job"}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+    save_file(tensors, path, metadata)
+    assert weights(go(tmp_path / "pieces", job={"data": "12 rows"})) == weights(whole)
 
 
 def test_what_layers_leave_out_follows_from_seed_and_step(tmp_path: Path) -> None:
