@@ -128,7 +128,4 @@ def test_pictures_of_another_size_or_camera_are_told() -> None:
     assert "it was trained on pictures of 24 x 16 pixels, and the camera 'head' gives 16 x 24" in made.misfit(
         {"head": (24, 16, 3)}
     )
-    assert (
-        made.misfit({"wrist": (16, 24, 3)})
-        == "it looks through the cameras head; the robot has: wrist"
-    )
+    assert made.misfit({"wrist": (16, 24, 3)}) == "it looks through the cameras head; the robot has: wrist"
