@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from threading import Event
 from typing import Annotated
 
@@ -74,9 +75,9 @@ def ros2(
         )  # fmt: skip
         with opened(setup, screen.out) as agent:
             load_planner(agent, setup, screen.out)
-            node = AgentNode(agent)
-            screen.out.print("the node /saycan is there: actions /saycan/instruct", highlight=False)
             ended = Event()
-            with Interrupts(ended.set, lambda line: screen.aside.print(line, style="yellow")):
-                ended.wait()
-            node.close()
+            with closing(AgentNode(agent, ended.set)) as node:
+                screen.out.print("the node /saycan is there: actions /saycan/instruct", highlight=False)
+                with Interrupts(ended.set, lambda line: screen.aside.print(line, style="yellow")):
+                    ended.wait()
+                node.require_serving()

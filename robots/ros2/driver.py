@@ -76,6 +76,7 @@ class Ros2Robot:
         try:
             self._subscribe()
             self._arm, self._gripper, self._base = make_commands(self._session.node, config)
+            self._session.start()
             self._await()
             self._kinematics = ArmKinematics(
                 urdf_model(self._description()), config.arm.joints, config.arm.tip, config.arm.home, config.arm.base
@@ -107,7 +108,8 @@ class Ros2Robot:
     def observe(self) -> Observation:
         """The newest of every topic; `time` is that of the arm's joints.
 
-        Raises RobotError after close(), and when gripper or base were measured `freshness.observation` before that.
+        Raises RobotError after close(), when no message is heard any more since the node's thread has died, and when
+        gripper or base were measured `freshness.observation` before that.
         """
         self._require_open()
         with self._news:
@@ -138,7 +140,8 @@ class Ros2Robot:
     def apply(self, action: Action) -> Action:
         """Send it, and return when its control period is over by the robot's clock.
 
-        Raises RobotError after close(), when a controller refuses, and when the clock stands still.
+        Raises RobotError after close(), when a controller refuses, when the clock stands still, and when no message is
+        heard any more since the node's thread has died.
         """
         self._require_open()
         period = 1.0 / self._config.rate
@@ -241,6 +244,7 @@ class Ros2Robot:
         """Wait until everything has come once. Raises RobotError that lists what has not."""
         deadline = time.monotonic() + self._config.patience
         while True:
+            self._session.require_serving()
             with self._news:
                 missing = [f"message on {topic}" for key, topic in self._awaited.items() if key not in self._newest]
             parts = (self._arm, self._gripper, self._base)
@@ -319,6 +323,7 @@ class Ros2Robot:
         period = 1.0 / self._config.rate
         deadline = time.monotonic() + _SLOW_CLOCK * period + 1.0
         while not self._closed:
+            self._session.require_serving()
             with self._news:
                 left = tick - self._session.now()
                 behind = tick - self._time(self._newest["joints"])
@@ -333,3 +338,4 @@ class Ros2Robot:
     def _require_open(self) -> None:
         if self._closed:
             raise RobotError(f"{self._config.name} was closed; make a new one to go on")
+        self._session.require_serving()

@@ -55,13 +55,15 @@ class KitchenNode:
         self._velocity, self._velocity_at = np.zeros(3), -np.inf
         self._trajectory: Trajectory | None = None
         self._time = seen.time
-        self._offer()
         self._stopping = threading.Event()
+        self._offer()
+        self._session.start()
 
     def run(self) -> None:
-        """Simulate until `stop`, in the calling thread."""
+        """Simulate until `stop`, in the calling thread. Raises RobotError when commands are not heard any more."""
         count, due = 0, time.monotonic()
         while not self._stopping.is_set():
+            self._session.require_serving()
             self._step()
             self._publish(count % LOOKS == 0)
             count += 1
@@ -73,7 +75,8 @@ class KitchenNode:
         self._stopping.set()
 
     def close(self) -> None:
-        """End the node and the kitchen."""
+        """End `run`, the node and the kitchen."""
+        self.stop()  # a trajectory that is carried out yet would be waited for
         self._session.close()
         self.kitchen.close()
 

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -14,7 +14,9 @@ from typer.testing import CliRunner, Result
 
 from saycan import __version__
 from saycan.action import Action
+from saycan.agent import Agent
 from saycan.cli import app
+from saycan.errors import RobotError
 from saycan.robots.fake import FakeRobot
 from saycan.session import Setup
 
@@ -223,6 +225,27 @@ def test_the_robot_is_closed_when_the_language_model_is_missing(made: list[FakeR
     result = saycan("run", "go", "--robot", f"{__name__}:Recording", "--llm", "transformers:/nowhere")
     assert result.exit_code == 1
     assert made[0].closed
+
+
+def test_a_ros_2_node_that_hears_nothing_any_more_ends_with_an_error(
+    made: list[FakeRobot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf:
+        closed = False
+
+        def __init__(self, agent: Agent, died: Callable[[], object]) -> None:
+            threading.Timer(0.1, died).start()
+
+        def require_serving(self) -> None:
+            raise RobotError("the node hears nothing any more")
+
+        def close(self) -> None:
+            Deaf.closed = True
+
+    monkeypatch.setattr("saycan.node.AgentNode", Deaf)
+    result = saycan("ros2", "--robot", f"{__name__}:Recording", "--llm", SCRIPT)
+    assert result.exit_code == 1 and "the node hears nothing any more" in result.output
+    assert Deaf.closed and made[0].closed
 
 
 def test_plan_shows_the_scores_and_moves_nothing(made: list[FakeRobot]) -> None:
