@@ -62,18 +62,16 @@ class Ros2Robot:
 
     def __init__(self, config: str | Path | Ros2Config = "kitchen") -> None:
         self._config = config = config if isinstance(config, Ros2Config) else read_config(config)
-        self.lease = Lease(config.device or f"ros2:{domain()}{config.arm.command}")
-        try:
-            self._session = Session(f"saycan_{config.name}_driver", config.sim_time)
-        except BaseException:
-            self.lease.release()
-            raise
         self._news = threading.Condition()
         self._newest: dict[str, Any] = {}
         self._awaited: dict[str, str] = {}
         self._heard = JointReadings()
         self._closed = False
-        try:
+        with contextlib.ExitStack() as undo:
+            self.lease = Lease(config.device or f"ros2:{domain()}{config.arm.command}")
+            undo.callback(self.lease.release)
+            self._session = Session(f"saycan_{config.name}_driver", config.sim_time)
+            undo.callback(self._session.close)
             self._subscribe()
             self._arm, self._gripper, self._base = make_commands(self._session.node, config)
             self._session.start()
@@ -81,29 +79,26 @@ class Ros2Robot:
             self._kinematics = ArmKinematics(
                 urdf_model(self._description()), config.arm.joints, config.arm.tip, config.arm.home, config.arm.base
             )
-        except BaseException:
-            self._session.close()
-            self.lease.release()
-            raise
-        pictures = {name: self._picture(name, camera) for name, camera in config.cameras.items()}
-        self.spec = RobotSpec(
-            config.name,
-            config.rate,
-            config.limits,
-            {name: picture.shape for name, picture in pictures.items()},
-            joints=len(config.arm.joints),
-            freshness=config.freshness,
-            device=self.lease.device,
-            places=config.places,
-        )
-        self.intrinsics = {
-            name: self._intrinsics(name, pictures[name]) for name, one in config.cameras.items() if one.info
-        }
-        joint_step = np.full(len(config.arm.joints), config.arm.speed / config.rate)
-        self._reference = Reference(self._kinematics, joint_step, lag=_LAG * config.limits.ee_speed)
-        self._tick: float | None = None
-        self._lock = threading.RLock()  # hold() comes from any thread
-        self._begin_anew()
+            pictures = {name: self._picture(name, camera) for name, camera in config.cameras.items()}
+            self.spec = RobotSpec(
+                config.name,
+                config.rate,
+                config.limits,
+                {name: picture.shape for name, picture in pictures.items()},
+                joints=len(config.arm.joints),
+                freshness=config.freshness,
+                device=self.lease.device,
+                places=config.places,
+            )
+            self.intrinsics = {
+                name: self._intrinsics(name, pictures[name]) for name, one in config.cameras.items() if one.info
+            }
+            joint_step = np.full(len(config.arm.joints), config.arm.speed / config.rate)
+            self._reference = Reference(self._kinematics, joint_step, lag=_LAG * config.limits.ee_speed)
+            self._tick: float | None = None
+            self._lock = threading.RLock()  # hold() comes from any thread
+            self._begin_anew()
+            undo.pop_all()
 
     def observe(self) -> Observation:
         """The newest of every topic; `time` is that of the arm's joints.
@@ -182,8 +177,10 @@ class Ros2Robot:
             self.hold()
             time.sleep(0.05)  # what was sent last is on its way yet
             self._closed = True
-            self._session.close()
-            self.lease.release()
+            try:
+                self._session.close()
+            finally:
+                self.lease.release()
 
     def __repr__(self) -> str:
         return f"Ros2Robot({self._config.name!r})"

@@ -30,6 +30,7 @@ from saycan.adapters import as_policy
 from saycan.errors import HaltedError, LeaseError, RobotError
 from saycan.executor import execute
 from saycan.gate import Gate
+from saycan.lease import Lease
 from saycan.robot import Freshness
 from saycan.robots.ros2.commands import CommandGripper
 from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config
@@ -233,6 +234,17 @@ def test_malformed_and_late_messages_end_in_an_error_and_no_motion(domain: int, 
             if "clock" in mode or "late" in mode:
                 with pytest.raises(HaltedError):
                     robot.apply(Action())
+
+
+def test_a_robot_that_cannot_be_used_is_let_go(domain: int) -> None:
+    config = replace(PUPPET, cameras={"eye": CameraConfig("/depth")})
+    with Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with pytest.raises(RobotError, match="an image in '16UC1' cannot be read") as failed:
+            Ros2Robot(config)
+        Lease(f"ros2:{domain}/arm").release()  # free again, though the failure is still being looked at
+        assert "ros2 saycan_puppet_driver" not in {thread.name for thread in threading.enumerate()}
+        assert failed.tb is not None
 
 
 def test_a_thread_that_dies_is_told_with_the_reason(domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
