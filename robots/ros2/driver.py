@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.action import Action
-from saycan.errors import RobotError
+from saycan.errors import BadInputError, RobotError
 from saycan.lease import Lease
 from saycan.observation import Observation
 from saycan.robot import RobotSpec
@@ -31,6 +32,7 @@ _LOOK_AHEAD = (
     1.5  # periods that a goal may take: the next one replaces it before it ends, so that the arm does not stop
 )
 _LAG = 0.06  # s that messages take to the robot and back
+_TOPIC = re.compile(r"[A-Za-z0-9_/~{}]+")
 _SLOW_CLOCK = 30.0  # wall-clock periods that one period of the robot's clock may last
 
 
@@ -62,6 +64,7 @@ class Ros2Robot:
 
     def __init__(self, config: str | Path | Ros2Config = "kitchen") -> None:
         self._config = config = config if isinstance(config, Ros2Config) else read_config(config)
+        self._urdf = _description(config)
         self._news = threading.Condition()
         self._newest: dict[str, Any] = {}
         self._awaited: dict[str, str] = {}
@@ -76,8 +79,9 @@ class Ros2Robot:
             self._arm, self._gripper, self._base = make_commands(self._session.node, config)
             self._session.start()
             self._await()
+            urdf = str(self._newest["description"].data) if self._urdf is None else self._urdf
             self._kinematics = ArmKinematics(
-                urdf_model(self._description()), config.arm.joints, config.arm.tip, config.arm.home, config.arm.base
+                urdf_model(urdf), config.arm.joints, config.arm.tip, config.arm.home, config.arm.base
             )
             pictures = {name: self._picture(name, camera) for name, camera in config.cameras.items()}
             self.spec = RobotSpec(
@@ -200,7 +204,7 @@ class Ros2Robot:
 
         config = self._config
         self._listen("joints", JointState, config.joint_states, qos_profile_sensor_data, self._hear)
-        if not Path(config.description).is_file():
+        if self._urdf is None:
             latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
             self._listen("description", String, config.description, latched)
         for name, camera in config.cameras.items():
@@ -256,10 +260,6 @@ class Ros2Robot:
                     f"Is the robot running, in ROS domain {domain()}? `ros2 topic list` shows what there is"
                 )
             time.sleep(0.02)
-
-    def _description(self) -> str:
-        file = Path(self._config.description)
-        return file.read_text(encoding="utf-8") if file.is_file() else str(self._newest["description"].data)
 
     def _picture(self, name: str, camera: CameraConfig) -> NDArray[np.uint8]:
         return to_picture(self._newest[f"image {name}"], camera.size)
@@ -336,3 +336,18 @@ class Ros2Robot:
         if self._closed:
             raise RobotError(f"{self._config.name} was closed; make a new one to go on")
         self._session.require_serving()
+
+
+def _description(config: Ros2Config) -> str | None:
+    """The URDF in the file that `description` names; None where it names a topic. Raises BadInputError."""
+    file = Path(config.description)
+    if not file.is_file() and _TOPIC.fullmatch(config.description):
+        return None
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(
+            f"{config.name}: description is the topic of the robot's URDF or the path of a file with it, found "
+            f"{config.description!r}, which is no topic's name and cannot be read in {Path.cwd()}: {error}. Robots' "
+            "makers publish the file: put it there, or give its path in a file of your own (--robot ros2:FILE)"
+        ) from error
