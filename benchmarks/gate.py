@@ -181,6 +181,7 @@ def killed() -> float:
     watching.node.create_subscription(
         Odometry, "/odom", lambda one: way.append((seconds(one.header.stamp), one.pose.pose.position.x)), 50
     )
+    watching.start()
 
     def speed() -> float:
         (t0, x0), (t1, x1) = way[-4], way[-1]

@@ -34,5 +34,7 @@ if __name__ == "__main__":
         policy=policy,
         values=lambda observation, skill: 1.0,
     ) as agent:
-        AgentNode(agent)
-        threading.Event().wait()  # until Ctrl-C
+        died = threading.Event()
+        node = AgentNode(agent, died.set)
+        died.wait()  # until Ctrl-C
+        node.require_serving()

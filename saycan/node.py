@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -34,27 +35,39 @@ class AgentNode:
 
     Args:
         agent: It stays its owner's to close; nothing else may run it meanwhile.
+        died: Called, from another thread, when the node hears nothing any more; a run that goes on has been told to
+            stop then, since nobody can cancel it, and `require_serving` tells why.
 
     Raises MissingPartError where rclpy or saycan_interfaces are not installed.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, died: Callable[[], object] = lambda: None) -> None:
         interfaces = _interfaces()
-        self._agent = agent
+        self._agent, self._died = agent, died
         self._busy = threading.Lock()
         self._doing = ("", "")  # instruction and skill
         self._session = Session(NAME, threads=4)
         try:
             self._offer(interfaces)
+            self._session.start(self._end)
         except BaseException:
             self._session.close()
             raise
+
+    def require_serving(self) -> None:
+        """Raise RobotError, with the reason, where it hears nothing any more."""
+        self._session.require_serving()
 
     def close(self) -> None:
         """End a run that goes on, the robot held, and the node. Idempotent."""
         self._agent.stop()
         with self._busy:
             self._session.close()
+
+    def _end(self) -> None:
+        """Nothing is heard any more."""
+        self._agent.stop()
+        self._died()
 
     def _offer(self, interfaces: Any) -> None:
         from rclpy.action import ActionServer, CancelResponse, GoalResponse

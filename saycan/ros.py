@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from saycan.errors import MissingPartError
+from saycan.errors import MissingPartError, RobotError
 
 
 class Session:
     """A node in a context of its own, so that nothing else in this process that speaks ROS 2 is disturbed.
+
+    Nothing is served before `start`, which is for when all that the node has at first is made: rclpy shows an action
+    client to its executor before it is complete, and the thread may die of that (ros2/rclpy#1589).
 
     Args:
         name: Of the node.
@@ -40,8 +44,27 @@ class Session:
             else SingleThreadedExecutor(context=self.context)
         )
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._serve, name=f"ros2 {name}", daemon=True)
+        self._name, self._closing = name, False
+        self._thread: threading.Thread | None = None
+        self._fault: BaseException | None = None
+
+    def start(self, died: Callable[[], object] = lambda: None) -> None:
+        """Serve the node's callbacks from now on, in a thread. Once.
+
+        Args:
+            died: Called from that thread where it ends before `close`; `require_serving` tells why.
+        """
+        self._thread = threading.Thread(target=self._serve, args=(died,), name=f"ros2 {self._name}", daemon=True)
         self._thread.start()
+
+    def require_serving(self) -> None:
+        """Raise RobotError, with the reason, where the thread has ended before `close`."""
+        if self._fault is not None:
+            why = f"{type(self._fault).__name__}: {self._fault}".removesuffix(": ")
+            raise RobotError(
+                f"the ROS 2 node {self._name} hears nothing any more, since the thread that serves it ended: {why}; "
+                "close what it belongs to, and make a new one to go on"
+            ) from self._fault
 
     def now(self) -> float:
         """Seconds on the node's clock; 0 before the first /clock where that counts."""
@@ -49,19 +72,25 @@ class Session:
 
     def close(self) -> None:
         """End the thread, then the node, then the context: in another order the process aborts. Idempotent."""
+        self._closing = True
         if self.context.ok():
             self._executor.shutdown(timeout_sec=2.0)
-            self._thread.join(timeout=5.0)
+            if self._thread is not None:
+                self._thread.join(timeout=5.0)
             self.node.destroy_node()
             self.context.try_shutdown()
 
-    def _serve(self) -> None:
+    def _serve(self, died: Callable[[], object]) -> None:
         from rclpy.executors import ExternalShutdownException
 
         try:
             self._executor.spin()
-        except ExternalShutdownException:
-            return
+            fault: BaseException = ExternalShutdownException("somebody has shut ROS 2 down in this process")
+        except BaseException as error:
+            fault = error
+        if not self._closing:
+            self._fault = fault
+            died()
 
 
 def seconds(stamp: Any) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from threading import Event
+from contextlib import closing
+from queue import SimpleQueue
 from typing import Annotated
 
 import typer
@@ -43,9 +44,9 @@ def serve_policy(
             screen.out.print(f"serving {policy} for {agent.robot.spec.name} at {server.url}", highlight=False)
             if host not in ("127.0.0.1", "localhost", "::1"):
                 screen.out.print("whoever can connect can use it: nobody is asked who they are", style="yellow")
-            ended = Event()
-            with server, Interrupts(ended.set, lambda line: None):
-                ended.wait()
+            ended: SimpleQueue[None] = SimpleQueue()  # an Event's lock may be held when the signal comes
+            with server, Interrupts(lambda: ended.put(None), lambda line: None):
+                ended.get()
 
 
 def ros2(
@@ -74,9 +75,9 @@ def ros2(
         )  # fmt: skip
         with opened(setup, screen.out) as agent:
             load_planner(agent, setup, screen.out)
-            node = AgentNode(agent)
-            screen.out.print("the node /saycan is there: actions /saycan/instruct", highlight=False)
-            ended = Event()
-            with Interrupts(ended.set, lambda line: screen.aside.print(line, style="yellow")):
-                ended.wait()
-            node.close()
+            ended: SimpleQueue[None] = SimpleQueue()
+            with closing(AgentNode(agent, lambda: ended.put(None))) as node:
+                screen.out.print("the node /saycan is there: actions /saycan/instruct", highlight=False)
+                with Interrupts(lambda: ended.put(None), lambda line: screen.aside.print(line, style="yellow")):
+                    ended.get()
+                node.require_serving()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.action import Action
-from saycan.errors import RobotError
+from saycan.errors import BadInputError, RobotError
 from saycan.lease import Lease
 from saycan.observation import Observation
 from saycan.robot import RobotSpec
@@ -31,6 +32,7 @@ _LOOK_AHEAD = (
     1.5  # periods that a goal may take: the next one replaces it before it ends, so that the arm does not stop
 )
 _LAG = 0.06  # s that messages take to the robot and back
+_TOPIC = re.compile(r"[A-Za-z0-9_/~{}]+")
 _SLOW_CLOCK = 30.0  # wall-clock periods that one period of the robot's clock may last
 
 
@@ -62,52 +64,51 @@ class Ros2Robot:
 
     def __init__(self, config: str | Path | Ros2Config = "kitchen") -> None:
         self._config = config = config if isinstance(config, Ros2Config) else read_config(config)
-        self.lease = Lease(config.device or f"ros2:{domain()}{config.arm.command}")
-        try:
-            self._session = Session(f"saycan_{config.name}_driver", config.sim_time)
-        except BaseException:
-            self.lease.release()
-            raise
+        self._urdf = _description(config)
         self._news = threading.Condition()
         self._newest: dict[str, Any] = {}
         self._awaited: dict[str, str] = {}
         self._heard = JointReadings()
         self._closed = False
-        try:
+        with contextlib.ExitStack() as undo:
+            self.lease = Lease(config.device or f"ros2:{domain()}{config.arm.command}")
+            undo.callback(self.lease.release)
+            self._session = Session(f"saycan_{config.name}_driver", config.sim_time)
+            undo.callback(self._session.close)
             self._subscribe()
             self._arm, self._gripper, self._base = make_commands(self._session.node, config)
+            self._session.start()
             self._await()
+            urdf = str(self._newest["description"].data) if self._urdf is None else self._urdf
             self._kinematics = ArmKinematics(
-                urdf_model(self._description()), config.arm.joints, config.arm.tip, config.arm.home, config.arm.base
+                urdf_model(urdf), config.arm.joints, config.arm.tip, config.arm.home, config.arm.base
             )
-        except BaseException:
-            self._session.close()
-            self.lease.release()
-            raise
-        pictures = {name: self._picture(name, camera) for name, camera in config.cameras.items()}
-        self.spec = RobotSpec(
-            config.name,
-            config.rate,
-            config.limits,
-            {name: picture.shape for name, picture in pictures.items()},
-            joints=len(config.arm.joints),
-            freshness=config.freshness,
-            device=self.lease.device,
-            places=config.places,
-        )
-        self.intrinsics = {
-            name: self._intrinsics(name, pictures[name]) for name, one in config.cameras.items() if one.info
-        }
-        joint_step = np.full(len(config.arm.joints), config.arm.speed / config.rate)
-        self._reference = Reference(self._kinematics, joint_step, lag=_LAG * config.limits.ee_speed)
-        self._tick: float | None = None
-        self._lock = threading.RLock()  # hold() comes from any thread
-        self._begin_anew()
+            pictures = {name: self._picture(name, camera) for name, camera in config.cameras.items()}
+            self.spec = RobotSpec(
+                config.name,
+                config.rate,
+                config.limits,
+                {name: picture.shape for name, picture in pictures.items()},
+                joints=len(config.arm.joints),
+                freshness=config.freshness,
+                device=self.lease.device,
+                places=config.places,
+            )
+            self.intrinsics = {
+                name: self._intrinsics(name, pictures[name]) for name, one in config.cameras.items() if one.info
+            }
+            joint_step = np.full(len(config.arm.joints), config.arm.speed / config.rate)
+            self._reference = Reference(self._kinematics, joint_step, lag=_LAG * config.limits.ee_speed)
+            self._tick: float | None = None
+            self._lock = threading.RLock()  # hold() comes from any thread
+            self._begin_anew()
+            undo.pop_all()
 
     def observe(self) -> Observation:
         """The newest of every topic; `time` is that of the arm's joints.
 
-        Raises RobotError after close(), and when gripper or base were measured `freshness.observation` before that.
+        Raises RobotError after close(), when no message is heard any more since the node's thread has died, and when
+        gripper or base were measured `freshness.observation` before that.
         """
         self._require_open()
         with self._news:
@@ -138,7 +139,8 @@ class Ros2Robot:
     def apply(self, action: Action) -> Action:
         """Send it, and return when its control period is over by the robot's clock.
 
-        Raises RobotError after close(), when a controller refuses, and when the clock stands still.
+        Raises RobotError after close(), when a controller refuses, when the clock stands still, and when no message is
+        heard any more since the node's thread has died.
         """
         self._require_open()
         period = 1.0 / self._config.rate
@@ -179,8 +181,10 @@ class Ros2Robot:
             self.hold()
             time.sleep(0.05)  # what was sent last is on its way yet
             self._closed = True
-            self._session.close()
-            self.lease.release()
+            try:
+                self._session.close()
+            finally:
+                self.lease.release()
 
     def __repr__(self) -> str:
         return f"Ros2Robot({self._config.name!r})"
@@ -200,7 +204,7 @@ class Ros2Robot:
 
         config = self._config
         self._listen("joints", JointState, config.joint_states, qos_profile_sensor_data, self._hear)
-        if not Path(config.description).is_file():
+        if self._urdf is None:
             latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
             self._listen("description", String, config.description, latched)
         for name, camera in config.cameras.items():
@@ -241,6 +245,7 @@ class Ros2Robot:
         """Wait until everything has come once. Raises RobotError that lists what has not."""
         deadline = time.monotonic() + self._config.patience
         while True:
+            self._session.require_serving()
             with self._news:
                 missing = [f"message on {topic}" for key, topic in self._awaited.items() if key not in self._newest]
             parts = (self._arm, self._gripper, self._base)
@@ -255,10 +260,6 @@ class Ros2Robot:
                     f"Is the robot running, in ROS domain {domain()}? `ros2 topic list` shows what there is"
                 )
             time.sleep(0.02)
-
-    def _description(self) -> str:
-        file = Path(self._config.description)
-        return file.read_text(encoding="utf-8") if file.is_file() else str(self._newest["description"].data)
 
     def _picture(self, name: str, camera: CameraConfig) -> NDArray[np.uint8]:
         return to_picture(self._newest[f"image {name}"], camera.size)
@@ -319,6 +320,7 @@ class Ros2Robot:
         period = 1.0 / self._config.rate
         deadline = time.monotonic() + _SLOW_CLOCK * period + 1.0
         while not self._closed:
+            self._session.require_serving()
             with self._news:
                 left = tick - self._session.now()
                 behind = tick - self._time(self._newest["joints"])
@@ -333,3 +335,19 @@ class Ros2Robot:
     def _require_open(self) -> None:
         if self._closed:
             raise RobotError(f"{self._config.name} was closed; make a new one to go on")
+        self._session.require_serving()
+
+
+def _description(config: Ros2Config) -> str | None:
+    """The URDF in the file that `description` names; None where it names a topic. Raises BadInputError."""
+    file = Path(config.description)
+    if not file.is_file() and _TOPIC.fullmatch(config.description):
+        return None
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(
+            f"{config.name}: description is the topic of the robot's URDF or the path of a file with it, found "
+            f"{config.description!r}, which is no topic's name and cannot be read in {Path.cwd()}: {error}. Robots' "
+            "makers publish the file: put it there, or give its path in a file of your own (--robot ros2:FILE)"
+        ) from error

@@ -55,25 +55,28 @@ class KitchenNode:
         self._velocity, self._velocity_at = np.zeros(3), -np.inf
         self._trajectory: Trajectory | None = None
         self._time = seen.time
+        self._stopping = False  # no Event: its lock may be held by the line that a signal's handler interrupts
         self._offer()
-        self._stopping = threading.Event()
+        self._session.start()
 
     def run(self) -> None:
-        """Simulate until `stop`, in the calling thread."""
+        """Simulate until `stop`, in the calling thread. Raises RobotError when commands are not heard any more."""
         count, due = 0, time.monotonic()
-        while not self._stopping.is_set():
+        while not self._stopping:
+            self._session.require_serving()
             self._step()
             self._publish(count % LOOKS == 0)
             count += 1
             due = max(due + 1.0 / (RATE * self._speed), time.monotonic() - 0.2)
-            self._stopping.wait(max(0.0, due - time.monotonic()))
+            time.sleep(max(0.0, due - time.monotonic()))
 
     def stop(self) -> None:
-        """End `run`. From any thread."""
-        self._stopping.set()
+        """End `run`, within a control period. From any thread, and from a signal's handler."""
+        self._stopping = True
 
     def close(self) -> None:
-        """End the node and the kitchen."""
+        """End `run`, the node and the kitchen."""
+        self.stop()  # a trajectory that is carried out yet would be waited for
         self._session.close()
         self.kitchen.close()
 
@@ -156,7 +159,7 @@ class KitchenNode:
                 np.array([self._joints, *(np.array(one.positions)[order] for one in points)]),
             )
         result = FollowJointTrajectory.Result()
-        while not self._stopping.is_set():
+        while not self._stopping:
             with self._lock:
                 if self._trajectory is not mine:
                     handle.abort()

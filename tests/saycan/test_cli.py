@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -7,8 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import pytest
@@ -16,7 +19,9 @@ from typer.testing import CliRunner, Result
 
 from saycan import __version__
 from saycan.action import Action
+from saycan.agent import Agent
 from saycan.cli import app
+from saycan.errors import RobotError
 from saycan.robots.fake import FakeRobot
 from saycan.session import Setup
 
@@ -273,6 +278,70 @@ def test_the_robot_is_closed_when_the_language_model_is_missing(made: list[FakeR
     result = saycan("run", "go", "--robot", f"{__name__}:Recording", "--llm", "transformers:/nowhere")
     assert result.exit_code == 1
     assert made[0].closed
+
+
+class Pressed:
+    """Ctrl-C before a line of that number, in what runs within, or else after a while."""
+
+    at = 0
+
+    def __init__(self, stop: Callable[[], None], tell: object) -> None:
+        self.stop, self.lines = stop, itertools.count()
+
+    def __enter__(self) -> None:
+        self.late = threading.Timer(0.2, self.stop)
+        self.late.daemon = True
+        self.late.start()
+        sys.settrace(self.trace)
+
+    def trace(self, frame: object, event: str, _: object) -> Any:
+        if event == "line" and next(self.lines) == self.at:
+            self.stop()
+        return self.trace
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+        self.late.cancel()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("serve-policy", "--port", "0", "--policy", "tests.saycan.test_serving:Still"), ("ros2", "--llm", SCRIPT)],
+)
+def test_what_serves_ends_wherever_a_signal_comes(monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    node = SimpleNamespace(require_serving=lambda: None, close=lambda: None)
+    monkeypatch.setattr("saycan.node.AgentNode", lambda *_: node)
+    monkeypatch.setattr("saycan.session.Interrupts", Pressed)
+    codes: list[int] = []
+    for Pressed.at in range(10):
+        thread = threading.Thread(
+            target=lambda: codes.append(saycan(*command, "--robot", "fake").exit_code), daemon=True
+        )
+        thread.start()
+        thread.join(timeout=20.0)
+        assert not thread.is_alive(), f"it hangs when the signal comes before line {Pressed.at}"
+    assert codes == [0] * 10
+
+
+def test_a_ros_2_node_that_hears_nothing_any_more_ends_with_an_error(
+    made: list[FakeRobot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf:
+        closed = False
+
+        def __init__(self, agent: Agent, died: Callable[[], object]) -> None:
+            threading.Timer(0.1, died).start()
+
+        def require_serving(self) -> None:
+            raise RobotError("the node hears nothing any more")
+
+        def close(self) -> None:
+            Deaf.closed = True
+
+    monkeypatch.setattr("saycan.node.AgentNode", Deaf)
+    result = saycan("ros2", "--robot", f"{__name__}:Recording", "--llm", SCRIPT)
+    assert result.exit_code == 1 and "the node hears nothing any more" in result.output
+    assert Deaf.closed and made[0].closed
 
 
 def test_plan_shows_the_scores_and_moves_nothing(made: list[FakeRobot]) -> None:

@@ -115,6 +115,16 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
         read_config(tmp_path / "x.toml")
 
 
+def test_a_description_that_is_neither_a_file_nor_a_topic_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # absent, then no text
+        with pytest.raises(BadInputError, match=r"franka: description is .* found 'franka.urdf', .*: put it there, or"):
+            Ros2Robot("isaac_franka")
+        Path("franka.urdf").write_bytes(b"\xff")
+
+
 def test_a_robot_that_another_program_drives_is_not_connected_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,11 +30,13 @@ from saycan.adapters import as_policy
 from saycan.errors import HaltedError, LeaseError, RobotError
 from saycan.executor import execute
 from saycan.gate import Gate
+from saycan.lease import Lease
 from saycan.robot import Freshness
 from saycan.robots.ros2.commands import CommandGripper
 from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config
 from saycan.robots.ros2.driver import Ros2Robot
-from saycan.robots.ros2.kitchen import DEAD_MAN
+from saycan.robots.ros2.joints import JointReadings
+from saycan.robots.ros2.kitchen import DEAD_MAN, KitchenNode
 from saycan.ros import Session, seconds, stamp
 from saycan.skill import Skill
 from saycan.step import Outcome
@@ -73,6 +75,7 @@ class Odometer:
         self.way: list[tuple[float, float, float]] = []
         self._session = Session("odometer")
         self._session.node.create_subscription(Odometry, "/odom", self._take, 50)
+        self._session.start()
 
     def _take(self, message: Any) -> None:
         position = message.pose.pose.position
@@ -105,6 +108,7 @@ class Client:
         self.states: list[str] = []
         self._session.node.create_subscription(Decision, "/saycan/decision", self.decisions.append, 10)
         self._session.node.create_subscription(State, "/saycan/state", lambda s: self.states.append(s.status), 10)
+        self._session.start()
         assert self._client.wait_for_server(timeout_sec=60.0)
 
     def send(self, instruction: str) -> Any:
@@ -177,6 +181,28 @@ def test_a_robot_that_is_not_there_is_said_not_to_be(domain: int) -> None:
         Ros2Robot(config)
 
 
+def test_nothing_is_served_before_all_is_made(domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rclpy.action import ActionClient
+    from rclpy.node import Node
+
+    add = Node.add_waitable
+
+    def add_slowly(node: Any, waitable: Any) -> None:
+        add(node, waitable)  # the executor knows the action client then, which has no lock yet
+        if isinstance(waitable, ActionClient):
+            time.sleep(1.0)
+
+    with Process([*KITCHEN, "--scene", "at table"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        first = Ros2Robot("kitchen")
+        first.apply(Action())  # from now on a new client is told at once what became of a goal
+        first.close()
+        monkeypatch.setattr(Node, "add_waitable", add_slowly)
+        with Gate(Ros2Robot("kitchen")) as robot:
+            robot.observe()
+            robot.apply(Action())
+
+
 PUPPET = Ros2Config(
     "puppet",
     ArmConfig(("hinge",), "base", "tip", (0.0,), "/arm", "joint_trajectory"),
@@ -208,6 +234,37 @@ def test_malformed_and_late_messages_end_in_an_error_and_no_motion(domain: int, 
             if "clock" in mode or "late" in mode:
                 with pytest.raises(HaltedError):
                     robot.apply(Action())
+
+
+def test_a_robot_that_cannot_be_used_is_let_go(domain: int) -> None:
+    config = replace(PUPPET, cameras={"eye": CameraConfig("/depth")})
+    with Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with pytest.raises(RobotError, match="an image in '16UC1' cannot be read") as failed:
+            Ros2Robot(config)
+        Lease(f"ros2:{domain}/arm").release()  # free again, though the failure is still being looked at
+        assert "ros2 saycan_puppet_driver" not in {thread.name for thread in threading.enumerate()}
+        assert failed.tb is not None
+
+
+def test_a_thread_that_dies_is_told_with_the_reason(domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("torn")
+
+    reason = r"the ROS 2 node saycan_puppet_driver hears nothing any more, .*: ValueError: torn; close"
+    with Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(PUPPET)) as robot:
+            robot.observe()
+            with monkeypatch.context() as patch:
+                patch.setattr(JointReadings, "after", fail)
+                with pytest.raises(RobotError, match=reason):
+                    robot.apply(Action())
+            with pytest.raises(RobotError, match=reason):
+                robot.observe()
+        monkeypatch.setattr(JointReadings, "after", fail)
+        with pytest.raises(RobotError, match=reason):
+            Ros2Robot(PUPPET)
 
 
 def test_a_joint_state_without_positions_changes_nothing(domain: int) -> None:
@@ -274,6 +331,7 @@ def test_odometry_that_ends_while_all_else_goes_on_ends_the_run_and_stops_the_ro
         Process([str(HERE / "puppet.py"), "dead odometry"], domain) as puppet,
     ):
         watching.node.create_subscription(Twist, "/cmd_vel", lambda twist: speeds.append(twist.linear.x), 50)
+        watching.start()
         puppet.hear("the puppet is there")
         with Gate(Ros2Robot(MOBILE)) as robot:
             policy = as_policy(lambda observation, skill: Action(base_delta=[0.02, 0.0, 0.0]))
@@ -381,6 +439,8 @@ def test_a_gripper_that_refuses_is_told_of_and_asked_again(domain: int) -> None:
     with closing(Session("hand")) as hand, closing(Session("driver")) as driver:
         server = ActionServer(hand.node, GripperCommand, "/grip", grip, goal_callback=fits)
         gripper = CommandGripper(driver.node, GripperConfig("finger", closed=0.0, open=0.04, command="/grip"))
+        hand.start()
+        driver.start()
         until(lambda: gripper.missing() is None)
         with pytest.raises(RobotError, match="/grip refused a goal"):
             for _ in range(100):
@@ -502,6 +562,35 @@ def test_a_robot_that_is_killed_ends_the_run_with_an_error(domain: int, odometer
         assert answer.result.end == "failed" and "the robot failed" in answer.result.message, answer
         assert agent.popen.poll() is None, "the node itself goes on"
         client.close()
+
+
+def test_a_kitchen_whose_thread_dies_ends_with_an_error(domain: int) -> None:
+    from geometry_msgs.msg import Twist
+
+    class Torn(KitchenNode):
+        def _drive(self, twist: Any) -> None:
+            raise ValueError("torn")
+
+    with closing(Session("hand")) as hand, closing(Torn("at table")) as kitchen:
+        drive = hand.node.create_publisher(Twist, "/cmd_vel", 10)
+        hand.node.create_timer(0.1, lambda: drive.publish(Twist()))
+        hand.start()
+        late = threading.Timer(20.0, kitchen.stop)
+        late.start()
+        with pytest.raises(RobotError, match=r"node saycan_kitchen hears nothing any more, .*: ValueError: torn"):
+            kitchen.run()
+        late.cancel()
+
+
+def test_a_node_whose_thread_dies_ends_the_run_and_says_so(domain: int) -> None:
+    from saycan.node import AgentNode
+
+    stopped, died = threading.Event(), threading.Event()
+    agent: Any = SimpleNamespace(robot=None, stop=stopped.set)  # whose state cannot be published
+    with closing(AgentNode(agent, died.set)) as node:
+        assert died.wait(10.0) and stopped.is_set()
+        with pytest.raises(RobotError, match=r"node saycan hears nothing any more, .*AttributeError: .*'halted'"):
+            node.require_serving()
 
 
 def test_nothing_of_ours_is_left_running(domain: int) -> None:
