@@ -181,7 +181,7 @@ class Requests:
             return None
         need = self._rng.choice(needs)
         chosen = self._rng.choice(self._allowed("bring", can[need]))
-        if self._rng.random() < _PREFERRED:
+        if self._rng.random() < _PREFERRED and not self._words.unseen:  # all such sentences are taught
             text = self._words.preferred(need, self._words.thing(chosen))
             goal = _put(setting, (chosen,), USER, 1, False)
             return Request("", text, (Errand("bring", chosen, USER),), goal)

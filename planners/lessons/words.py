@@ -30,7 +30,7 @@ class Words:
     """
 
     def __init__(self, rng: random.Random, room: Room, unseen: bool = False) -> None:
-        self._rng, self._room, self._unseen = rng, room, unseen
+        self._rng, self._room, self.unseen = rng, room, unseen
 
     def clause(self, intent: str, holes: Mapping[str, str]) -> str:
         """A command without a full stop, such as "fetch the apple"."""
@@ -71,9 +71,9 @@ class Words:
         return f"{more} {text}" if self._rng.random() < 0.5 else f"{ended} {more}"
 
     def need(self, need: str) -> str:
-        """A need, and now and then that something is to be done about it."""
+        """A need, and now and then, in words that are taught, that something is to be done about it."""
         frames = phrases()["frames"]
-        if self._rng.random() < 0.5:
+        if self._rng.random() < 0.5 or self.unseen:
             return capital(self._of(frames, "said", "unseen_said").format(s=need))
         remedy = self._filled(self._rng.choice(frames["remedy"]), {})
         return capital(self._rng.choice(frames["need"]).format(s=need, c=remedy))
@@ -104,7 +104,7 @@ class Words:
 
     def unknown(self, near: bool = False) -> str:
         """A thing that this room lacks, with an article: one that no room has, or another room's."""
-        if self._unseen or self._rng.random() < 0.5:
+        if self.unseen or self._rng.random() < 0.5:
             name = str(self._of(phrases()["unknown"], "things", "unseen"))
         else:
             name = self._rng.choice(self._room.strangers())
@@ -170,7 +170,7 @@ class Words:
         return " ".join(words)
 
     def _of(self, table: Mapping[str, Any], seen: str, unseen: str) -> Any:
-        return self._rng.choice(table[unseen if self._unseen else seen])
+        return self._rng.choice(table[unseen if self.unseen else seen])
 
     def _filled(self, text: str, holes: Mapping[str, str]) -> str:
         user = "me" if self._rng.random() < 0.75 else f"the {self.name(USER)}"

@@ -15,7 +15,7 @@ from saycan.planners.lessons.lesson import KEPT, NEW, SETS, Lesson, lessons, val
 from saycan.planners.lessons.request import Requests
 from saycan.planners.lessons.room import DRAWER, rooms, styles
 from saycan.planners.lessons.setting import draw_setting
-from saycan.planners.lessons.words import Words, phrases
+from saycan.planners.lessons.words import Words, capital, phrases
 from saycan.skill import DONE
 from saycan.step import Feedback, Outcome, Step
 from saycan.symbolic import effect, precondition
@@ -206,3 +206,13 @@ def test_nothing_is_taught_in_the_words_of_the_evaluation(taught: list[Lesson]) 
         assert " ".join(re.sub(r"[^\w\s]", "", lesson.instruction.lower()).split()) not in whole, lesson.instruction
         for run in runs(lesson.instruction):
             assert run not in forbidden, (lesson.instruction, forbidden[run])
+
+
+def test_needs_are_said_in_words_that_are_never_taught_where_those_are_tried() -> None:
+    frames, room = phrases()["frames"], rooms()[0]
+    said = {capital(frame.format(s="I am cold")) for frame in frames["unseen_said"]}
+    assert {Words(random.Random(seed), room, unseen=True).need("I am cold") for seed in range(200)} == said
+    assert not said & {Words(random.Random(seed), room).need("I am cold") for seed in range(400)}
+    taught = [re.sub(r"\\\{[sx]\\\}", ".+", re.escape(frame)) for frame in frames["preferred"]]
+    asked = [lesson.instruction for lesson in validation("a", 150)]
+    assert not [text for text in asked if any(re.fullmatch(frame, text, re.IGNORECASE) for frame in taught)]
