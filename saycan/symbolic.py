@@ -288,7 +288,10 @@ def _find_lacks(state: PrivilegedState, skill: Skill, before: _Before) -> str | 
 
 
 def _pick_up_lacks(state: PrivilegedState, skill: Skill, before: _Before) -> str | None:
-    return None if _holds(state, skill.object) else f"the gripper does not hold the {skill.object}"
+    if state.held is None or not _holds(state, skill.object):
+        return f"the gripper does not hold the {skill.object}"
+    place = state.by_id(state.held).place  # a thing that the fingers have closed on stands where it stood
+    return None if place is None else f"the {skill.object} has not been lifted from the {place}"
 
 
 def _carry_lacks(state: PrivilegedState, skill: Skill, before: _Before) -> str | None:

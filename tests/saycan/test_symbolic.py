@@ -91,6 +91,16 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(phrase: str, words: st
     assert effect(state, skill) is state
 
 
+def test_what_the_fingers_have_closed_on_is_not_picked_up_yet() -> None:
+    lifted, skill = state_of("at table, apple in hand"), LIBRARY.find("pick up the apple")
+    assert shortfall(lifted, skill) is None
+    pinched = replace(
+        lifted, objects=tuple(replace(one, place="table") if one.held else one for one in lifted.objects)
+    )
+    assert shortfall(pinched, skill) == "the apple has not been lifted from the table"
+    assert shortfall(state_of(START), skill) == "the gripper does not hold the apple"
+
+
 def test_done_can_always_be_done() -> None:
     state = state_of(START)
     assert precondition(state, LIBRARY.find("done")) is None
