@@ -27,8 +27,8 @@ class ObjectState:
         position: (3,) float64, centre of its body.
         quaternion: (4,) float64, (w, x, y, z).
         size: (3,) float64, full extents of its box in its own frame; it stands on its z axis when upright.
-        place: Name of the place that it rests at; None on the floor, and in the gripper once it is lifted. What was just
-            let go of is at the place under it while it falls.
+        place: Name of the place that it rests at; None on the floor, and in the gripper once it is lifted. What was
+            just let go of is at the place under it while it falls.
         held: Whether the gripper holds it: both fingers press on it, be it lifted already or not.
         grasp_yaw: Yaw in its own frame along which the fingers should close, rad.
         grasp_period: Every multiple of it added to grasp_yaw is as good, rad (pi for a box, small for round things).

@@ -94,9 +94,7 @@ def test_what_cannot_be_done_says_why_and_changes_nothing(phrase: str, words: st
 def test_what_the_fingers_have_closed_on_is_not_picked_up_yet() -> None:
     lifted, skill = state_of("at table, apple in hand"), LIBRARY.find("pick up the apple")
     assert shortfall(lifted, skill) is None
-    pinched = replace(
-        lifted, objects=tuple(replace(one, place="table") if one.held else one for one in lifted.objects)
-    )
+    pinched = replace(lifted, objects=tuple(replace(one, place="table") if one.held else one for one in lifted.objects))
     assert shortfall(pinched, skill) == "the apple has not been lifted from the table"
     assert shortfall(state_of(START), skill) == "the gripper does not hold the apple"
 
