@@ -23,18 +23,16 @@ from report import Row, write_json
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from trying import carry_out, one_thread, skill_of
 
 from saycan.compose import make_policy, make_robot, sample_scene
 from saycan.errors import SceneError
-from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.robots.panda.layout import PLACES
-from saycan.skill import Skill
 from saycan.skills.detector import PrivilegedDetector
 from saycan.skills.kitchen import kitchen_library
 from saycan.statistics import Rate
 from saycan.step import Outcome
-from skills import one_thread
 
 VERBS = ("pick up", "place", "put down", "trash", "bring", "wipe")
 LIBRARY = tuple(skill for skill in kitchen_library() if skill.verb in VERBS and skill.place in (None, *PLACES))
@@ -65,16 +63,9 @@ class Outcomes:
     phrase: str
 
 
-def skill_of(verb: str, seed: int) -> Skill:
-    """The phrase of a verb that belongs to a seed: all of them take turns, in a shuffled order."""
-    phrases = [skill for skill in LIBRARY if skill.verb == verb]
-    order = np.random.default_rng(len(phrases)).permutation(len(phrases))
-    return phrases[int(order[seed % len(phrases)])]
-
-
 def run(trial: Trial) -> Outcomes | None:
     """Carry out one skill; None where its scene cannot be built (a thing slips out of the fingers beforehand)."""
-    skill = skill_of(trial.verb, trial.seed)
+    skill = skill_of(LIBRARY, trial.verb, trial.seed)
     cameras = () if trial.policy == "experts" else ("head", "wrist")  # privileged experts look at nothing
     try:
         scene = sample_scene(skill, trial.seed, "evaluation", robot=trial.robot)
@@ -82,15 +73,7 @@ def run(trial: Trial) -> Outcomes | None:
     except SceneError:
         return None
     detector = PrivilegedDetector(robot.driver)  # type: ignore[arg-type]
-    episode = execute(robot, make_policy(trial.policy, robot), skill, detector=detector)
-    periods = 0
-    while True:
-        try:
-            next(episode)
-            periods += 1
-        except StopIteration as end:
-            step = end.value[0]
-            break
+    step, periods = carry_out(robot, make_policy(trial.policy, robot), skill, detector)
     robot.close()
     message = f"{step.outcome}: {step.message}"
     return Outcomes(step.outcome is Outcome.SUCCEEDED, periods / robot.spec.rate, message, skill.phrase)

@@ -18,13 +18,14 @@ from report import Row, write_json
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from trying import one_thread
 
 from saycan.skills.checkpoint import load
 from saycan.skills.training.run import Job
 from saycan.statistics import Rate
 from saycan.train import train
 from saycan.training.loop import Recipe
-from skills import Trial, one_thread, run_episode
+from skills import Trial, run_episode
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

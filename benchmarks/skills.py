@@ -25,10 +25,10 @@ from report import Row, write_json
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from trying import carry_out, one_thread, skill_of
 
 from saycan.action import Action
 from saycan.compose import make_policy, sample_scene
-from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.observation import Observation
 from saycan.policy import Policy, close_policy
@@ -38,7 +38,7 @@ from saycan.skill import Skill
 from saycan.skills.detector import PrivilegedDetector
 from saycan.skills.kitchen import HELD_OUT, held_out, kitchen_library
 from saycan.statistics import Rate
-from saycan.step import Outcome, Step
+from saycan.step import Outcome
 
 LIBRARY = kitchen_library()
 VERBS = tuple(dict.fromkeys(skill.verb for skill in LIBRARY if skill.verb != "done"))
@@ -127,15 +127,6 @@ class Timed:
         return action
 
 
-def skill_of(verb: str, seed: int, which: str = "all") -> Skill:
-    """The phrase of a verb that belongs to a seed: all of them take turns, in a shuffled order."""
-    phrases = [skill for skill in LIBRARY if skill.verb == verb]
-    if which != "all":
-        phrases = [skill for skill in phrases if held_out(skill) == (which == "unseen")]
-    order = np.random.default_rng(len(phrases)).permutation(len(phrases))
-    return phrases[int(order[seed % len(phrases)])]
-
-
 def another(skill: Skill, seed: int) -> Skill:
     """Another phrase, of the same verb where it has several."""
     others = [other for other in LIBRARY if other.verb == skill.verb and other != skill]
@@ -145,7 +136,8 @@ def another(skill: Skill, seed: int) -> Skill:
 
 def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
     """Carry out one skill in its scene."""
-    skill = skill_of(verb, seed, trial.phrases)
+    phrases = [one for one in LIBRARY if trial.phrases == "all" or held_out(one) == (trial.phrases == "unseen")]
+    skill = skill_of(phrases, verb, seed)
     cameras = () if trial.policy == "experts" else ("head", "wrist")  # privileged experts look at nothing
     robot = Gate(Kitchen(sample_scene(skill, seed, trial.split, trial.variation), cameras=cameras))
     before = places_of_others(robot, skill)
@@ -153,15 +145,7 @@ def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
     policy = Timed(made)
     told = Misled(policy, another(skill, seed)) if trial.blind else policy
     began = robot.driver.energy  # type: ignore[attr-defined]
-    episode = execute(robot, told, skill, detector=PrivilegedDetector(robot.driver))  # type: ignore[arg-type]
-    ticks = 0
-    while True:
-        try:
-            next(episode)
-            ticks += 1
-        except StopIteration as end:
-            step: Step = end.value[0]
-            break
+    step, ticks = carry_out(robot, told, skill, PrivilegedDetector(robot.driver))  # type: ignore[arg-type]
     after = places_of_others(robot, skill)
     energy = float(robot.driver.energy - began)  # type: ignore[attr-defined]
     robot.close()
@@ -171,13 +155,6 @@ def run_episode(verb: str, seed: int, trial: Trial) -> Episode:
     thinking = policy.spent / max(policy.calls, 1)
     message = f"{step.outcome}: {step.message}"
     return Episode(skill, seed, success, before != after, seconds, energy, thinking, message)
-
-
-def one_thread() -> None:
-    """Networks in as many processes as there are cores take one thread each."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def places_of_others(robot: Gate, skill: Skill) -> dict[str, str | None]:

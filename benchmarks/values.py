@@ -32,10 +32,10 @@ from report import Row, write_json
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from trying import carry_out, one_thread
 
 from saycan.compose import make_policy, make_robot, sample_scene
 from saycan.errors import SceneError
-from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.robots.kitchen.scene import Scene, Thing
 from saycan.skill import Skill
@@ -89,9 +89,7 @@ def attempt(verb: str, seed: int, scenes: str, policy: str) -> Trial:
     )
     geometric = float(PrivilegedGeometricValues(world).values(observation, [skill])[0])
     detector = PrivilegedDetector(world)
-    run = execute(robot, make_policy(policy, robot), skill, detector=None)
-    for _ in run:
-        pass
+    carry_out(robot, make_policy(policy, robot), skill)
     success = detector.detect(skill, observation, observation).success
     detected = parts.detector().detect(skill, observation, robot.observe()).success
     robot.close()
@@ -120,8 +118,7 @@ def outcome(verb: str, seed: int, scenes: str, policy: str, number: int) -> bool
     except SceneError:
         return None
     observation, world = robot.observe(), robot.driver
-    for _ in execute(robot, make_policy(policy, robot), skill, detector=None):
-        pass
+    carry_out(robot, make_policy(policy, robot), skill)
     success = PrivilegedDetector(world).detect(skill, observation, observation).success  # type: ignore[arg-type]
     robot.close()
     return success
@@ -136,8 +133,7 @@ def search(seed: int, present: bool, policy: str) -> tuple[bool, bool]:
     robot = Gate(make_robot("kitchen", scene=scene))
     world: Any = robot.driver
     observation = robot.observe()
-    for _ in execute(robot, make_policy(policy, robot), skill, detector=None):
-        pass
+    carry_out(robot, make_policy(policy, robot), skill)
     found = PrivilegedDetector(world).detect(skill, observation, observation).success
     said = learned(robot.driver).detector().detect(skill, observation, robot.observe()).success
     robot.close()
@@ -364,13 +360,6 @@ def save_reliability(path: Path, trials: Sequence[Trial]) -> None:
     axis.legend()
     figure.tight_layout()
     figure.savefig(path, dpi=110)
-
-
-def one_thread() -> None:
-    """Networks in as many processes as there are cores take one thread each."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from saycan.errors import LanguageModelError, SayCanError, ValueFunctionError
 from saycan.language import LanguageModel, Shortlister, TextGenerator
 from saycan.observation import Observation
+from saycan.planners.stops import before
 from saycan.skill import Skill
 from saycan.value import ValueFunction
 
@@ -39,8 +40,7 @@ def checked_text(model: TextGenerator, prompt: str, max_tokens: int, stop: Seque
         raw: object = model.generate(prompt, max_tokens=max_tokens, stop=tuple(stop))
     if not isinstance(raw, str):
         raise LanguageModelError(f"{source} generated {type(raw).__name__}; it must be a string")
-    text = raw.lstrip()
-    return text[: min((text.find(end) for end in stop if end in text), default=len(text))]
+    return before(raw.lstrip(), stop)
 
 
 def checked_shortlist(shortlister: Shortlister, prompt: str, options: Sequence[str], count: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.errors import LanguageModelError
+from saycan.planners.stops import before
 from saycan.skill import DONE
 
 
@@ -63,8 +64,7 @@ class ScriptedLanguageModel:
         self.prompts.append(prompt)
         if self.error is not None:
             raise self.error
-        text = " ".join(f" {self._leader(prompt)}.".split(" ")[: max_tokens + 1])
-        return text[: min((text.find(end) for end in stop if end in text), default=len(text))]
+        return before(" ".join(f" {self._leader(prompt)}.".split(" ")[: max_tokens + 1]), stop)
 
     def shortlist(self, prompt: str, options: Sequence[str], count: int) -> NDArray[np.int64]:
         """(K,) int64 indices of the options with the highest scores, best first. Raises like `score`."""

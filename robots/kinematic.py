@@ -74,12 +74,7 @@ class KinematicKitchen:
 
     def place_of(self, base: Vector) -> str | None:
         """The place before whose front edge a base pose (3,) stands, looking at it."""
-        for place in self.places.values():
-            across, deep = _across_and_deep(place, base - place.dock)
-            turn = (base[2] - place.dock[2] + math.pi) % (2 * math.pi) - math.pi
-            if abs(deep) <= 0.15 and abs(across) <= place.half_size[0] and abs(turn) <= math.radians(20.0):
-                return place.name
-        return None
+        return next((name for name, place in self.places.items() if place.is_before(base)), None)
 
     def grip(self, hand: Vector, yaw: float, was: float, wanted: float) -> float:
         """The gripper goes from one opening to another; takes and releases. Returns where it comes to rest.

@@ -132,8 +132,7 @@ def collect(
                 made += part
                 progress(part)
         except BaseException:
-            for future in futures:
-                future.cancel()
+            pool.shutdown(cancel_futures=True)
             raise
     return made
 

@@ -1,8 +1,8 @@
 """The composition root: names to parts, and the default parts of a robot.
 
 The only module of the core that knows the leaves, and it knows them as strings: a part is imported when asked for.
-Other packages add names through the entry point groups `saycan.robots`, `saycan.policies` and
-`saycan.language_models`, and "module:attribute" names anything that can be imported.
+Other packages add names through the entry point groups `saycan.robots`, `saycan.language_models`, `saycan.policies`,
+`saycan.values` and `saycan.detectors`, and "module:attribute" names anything that can be imported.
 """
 
 from __future__ import annotations

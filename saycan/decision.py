@@ -56,3 +56,8 @@ class Decision:
         """Indices of the `count` best options by combined score, then by say, best first."""
         order = np.lexsort((-self.say, -self.combined))
         return [int(index) for index in order[:count]]
+
+    def shown(self, count: int = 5) -> list[int]:
+        """The same, but the option that was picked is always among them, last if need be."""
+        found = self.leading(count)
+        return found if self.chosen is None or self.chosen in found else [*found[:-1], self.chosen]

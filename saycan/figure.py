@@ -39,9 +39,7 @@ def draw_decision(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = decision.leading(options)
-    if decision.chosen is not None and decision.chosen not in shown:
-        shown = [*shown[:-1], decision.chosen]
+    shown = decision.shown(options)
     height = 1.5 + 0.52 * max(len(shown), 5)
     figure = Figure(figsize=(11.0, height), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)

@@ -167,14 +167,14 @@ class AgentNode:
         return result
 
     def _publish_decision(self, instruction: str, decision: Decision) -> None:
-        best = sorted(range(len(decision.skills)), key=lambda number: -decision.combined[number])[:MOST]
+        best = decision.shown(MOST)
         message = self._interfaces.Decision(instruction=instruction)
         message.header.stamp = stamp(self._session.now())
         message.skills = [decision.skills[number].phrase for number in best]
         message.say = [float(decision.say[number]) for number in best]
         message.can = [float(decision.can[number]) for number in best]
         message.combined = [float(decision.combined[number]) for number in best]
-        message.chosen = best.index(decision.chosen) if decision.chosen in best else -1
+        message.chosen = -1 if decision.chosen is None else best.index(decision.chosen)
         self._decisions.publish(message)
 
     def _publish_state(self) -> None:

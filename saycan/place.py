@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 PlaceKind = Literal["surface", "bin", "tray", "drawer"]
+
+_DEEP, _TURN = 0.15, np.radians(20.0)  # m and rad off the line of docks, within which a base stands before a place
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,3 +36,15 @@ class Place:
     center: NDArray[np.float64]
     half_size: NDArray[np.float64]
     rim: float
+
+    def is_before(self, base: NDArray[np.float64]) -> bool:
+        """Whether a base pose (3,) stands before its front edge, anywhere along it, looking at it."""
+        forward, left = (abs(float((base[:2] - self.dock[:2]) @ axis)) for axis in self._axes)
+        turn = (base[2] - self.dock[2] + np.pi) % (2 * np.pi) - np.pi
+        return bool(forward <= _DEEP and left <= self.half_size[0] and abs(turn) <= _TURN)
+
+    @cached_property
+    def _axes(self) -> NDArray[np.float64]:
+        """(2, 2) unit vectors from the dock towards the place, and to the left."""
+        cos, sin = np.cos(self.dock[2]), np.sin(self.dock[2])
+        return np.array([[cos, sin], [-sin, cos]])

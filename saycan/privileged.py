@@ -121,7 +121,7 @@ class PrivilegedState:
         gripper: Opening, 0 closed to 1 open.
         gripper_width: Largest opening of the fingers, m.
         held: id of the held object, or None.
-        robot_place: Place at whose dock the base stands (within 0.2 m and 20 degrees), or None.
+        robot_place: Place before which the base stands (`Place.is_before`), or None.
         visited: Names of the places at which the base has stood since reset, in order of first visit.
         cameras: Name to pose of the cameras that the robot carries, where the simulator has some.
         bolted: Whether the base cannot drive: every place is then worked from where it stands.

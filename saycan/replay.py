@@ -13,6 +13,7 @@ from rich.text import Text
 
 from saycan.decision import Decision
 from saycan.errors import TraceError
+from saycan.figure import CAN_COLOUR, SAY_COLOUR
 from saycan.step import Feedback, Result, Step
 from saycan.tables import decision_table, result_line, step_line
 from saycan.trace import Trace, read_trace
@@ -100,13 +101,13 @@ def save_moments(path: Path, pictures: list[NDArray[np.uint8]], trace: Trace) ->
     for axis, picture in zip(grids[0].flat, pictures, strict=False):
         axis.imshow(picture)
     for number, (axis, decision) in enumerate(zip(grids[-1].flat, decisions, strict=False), start=1):
-        order = np.argsort(-decision.combined)[:5][::-1]
+        order = decision.shown(5)[::-1]
         axis.axis("on")
         axis.set_title(f"decision {number}", fontsize=8, loc="left")
         lines = np.arange(len(order))
-        axis.barh(lines + 0.2, decision.say[order], 0.38, color="#2b6cb0", label="say")
-        axis.barh(lines - 0.2, decision.can[order], 0.38, color="#c05621", label="can")
-        phrases = [decision.skills[int(k)].phrase for k in order]
+        axis.barh(lines + 0.2, decision.say[order], 0.38, color=SAY_COLOUR, label="say")
+        axis.barh(lines - 0.2, decision.can[order], 0.38, color=CAN_COLOUR, label="can")
+        phrases = [decision.skills[k].phrase for k in order]
         axis.set_yticks(lines, [textwrap.fill(phrase, 24) for phrase in phrases], fontsize=7)
         axis.set_xlim(0, 1)
         axis.tick_params(axis="x", labelsize=7)

@@ -7,12 +7,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from saycan.errors import BadInputError, SayCanError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,16 @@ class Screen:
     def aside(self) -> Console:
         """For remarks in mid-run: beside the live view on a terminal, else kept out of the output."""
         return self.out if self.out.is_terminal else self.err
+
+    def bar(self) -> Progress:
+        """For what takes long and can be counted."""
+        from rich import progress
+
+        columns = (
+            progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(), progress.TimeRemainingColumn(),
+        )  # fmt: skip
+        return progress.Progress(*columns, console=self.out)
 
 
 @contextmanager

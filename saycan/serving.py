@@ -17,14 +17,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from saycan._version import __version__
-from saycan.errors import BadInputError, MissingPartError, SayCanError
+from saycan.errors import BadInputError, SayCanError
 from saycan.inspection import find_problem
 from saycan.library import SkillLibrary
 from saycan.policy import Policy
 from saycan.robot import RobotSpec
-from saycan.wire import pack, to_observation, unpack
+from saycan.wire import LARGEST, load_websockets, pack, to_observation, unpack
 
-_LARGEST = 64 * 2**20  # bytes of a message
 _PING = 20.0  # s between two signs of life of a robot elsewhere, and within which each has to come
 _LOG = logging.getLogger(__name__)
 
@@ -59,18 +58,13 @@ class Server(ABC):
         ping: float | None = None,
     ) -> None:
         pack({})  # msgpack is there, or it is said now
-        try:
-            from websockets.sync.server import serve
-        except ImportError as error:
-            raise MissingPartError(
-                "policy servers need msgpack and websockets: python -m pip install 'saycan-robotics[remote]'"
-            ) from error
+        serve = load_websockets().sync.server.serve
         self._patience = patience
         self._busy = threading.Lock()
         self._connection: Any = None
         try:
             self._server = serve(
-                self._serve, host, port, compression=None, max_size=_LARGEST, logger=_LOG, ping_interval=ping,
+                self._serve, host, port, compression=None, max_size=LARGEST, logger=_LOG, ping_interval=ping,
                 ping_timeout=ping, close_timeout=1.0, origins=[None],
             )  # fmt: skip
         except OSError as error:

@@ -31,9 +31,7 @@ _SAY, _CAN, _PRODUCT = "blue", "dark_orange", "bold"
 
 def decision_table(decision: Decision, options: int = 5, title: str = "") -> RenderableType:
     """The leading options with say, can and their product as bars; the chosen one is marked."""
-    shown = decision.leading(options)
-    if decision.chosen is not None and decision.chosen not in shown:
-        shown = [*shown[:-1], decision.chosen]
+    shown = decision.shown(options)
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     table.add_column(Text(title, style="bold"), no_wrap=True, min_width=24, overflow="ellipsis")
     for name, colour in (("say", _SAY), ("can", _CAN), ("say \u00d7 can", _PRODUCT)):

@@ -25,20 +25,18 @@ def train(
     policy: str = "learned",
     method: str = "td",
     options: Mapping[str, Any] | None = None,
-    embedding: str = "gemma",
     reading: Callable[[int, int], object] = lambda done, total: None,
     report: Callable[[Progress], object] = lambda progress: None,
 ) -> Path:
     """Train a policy, or the network of values and success, and return the file of the checkpoint.
 
     Args:
-        what: "policy", "value" or "success"; the last two are the same network, which answers both questions.
+        what: "policy" or "value"; the network of values answers whether a skill succeeded, too.
         job: Data, folder, recipe.
         network: A policy's architecture: "bcz", "rt1", "clip-fusion".
         policy: The policy whose value is learned, as its episodes in the data are called.
         method: "td" or "mc".
         options: Of the network's constructor.
-        embedding: Name of the language model that embeds phrases.
         reading: Told (shards read, shards in all).
         report: Told how training goes.
 
@@ -49,11 +47,11 @@ def train(
     robot = make_robot("kitchen", cameras=())
     library = default_library(robot)
     assert library is not None
-    if what not in ("policy", "value", "success"):
-        raise BadInputError(f"what to train is policy, value or success, found {what!r}")
+    if what not in ("policy", "value"):
+        raise BadInputError(f"what to train is policy or value, found {what!r}")
     if method not in ("td", "mc"):
         raise BadInputError(f"a value is learned by td or mc, found {method!r}")
-    phrases = sentences(embedding) if job.start is None else _kept(job.start)
+    phrases = sentences("gemma") if job.start is None else _kept(job.start)
     if what == "policy":
         return train_policy(job, network, robot.spec, phrases, options, reading, report)
     return train_values(

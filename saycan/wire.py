@@ -1,5 +1,7 @@
 """Observations and actions as bytes, in the format of openpi's policy servers: msgpack, with arrays as tagged maps.
 
+They go through websockets, a message each.
+
 An array is {b"__ndarray__": True, b"data", b"dtype", b"shape"}, a numpy scalar {b"__npgeneric__": True, b"data",
 b"dtype"} (https://github.com/Physical-Intelligence/openpi). Nothing in it is run: only numbers come out.
 """
@@ -15,6 +17,10 @@ import numpy as np
 from saycan.errors import BadInputError, MissingPartError
 from saycan.observation import Observation
 
+LARGEST = 64 * 2**20
+"""Bytes of a message, at most."""
+
+_CLOSE = 0.2  # s that a server is waited for when the connection ends
 _KINDS = "biuf"  # of numpy types that are numbers
 _VECTORS = ("joints", "ee_position", "ee_quaternion", "base_pose")
 
@@ -33,6 +39,25 @@ def unpack(data: bytes) -> Any:
         return _msgpack().unpackb(data, object_hook=_untagged)
     except Exception as error:  # msgpack's own errors have no common root
         raise BadInputError(f"{len(data)} bytes that are no message of a policy server: {error}") from error
+
+
+def load_websockets(whose: str = "policy servers") -> Any:
+    """The package, with its clients and servers. Raises MissingPartError, which tells `whose` need it is."""
+    try:
+        import websockets
+        import websockets.exceptions
+        import websockets.sync.client
+        import websockets.sync.server
+    except ImportError as error:
+        raise _missing(whose) from error
+    return websockets
+
+
+def connect(url: str, timeout: float, headers: Mapping[str, str] | None = None) -> Any:
+    """A connection to a server, which may take `timeout` s. Raises what websockets does."""
+    return load_websockets().sync.client.connect(
+        url, open_timeout=timeout, close_timeout=_CLOSE, compression=None, max_size=LARGEST, additional_headers=headers
+    )
 
 
 def observation_fields(observation: Observation) -> dict[str, Any]:
@@ -94,7 +119,9 @@ def _msgpack() -> Any:
     try:
         import msgpack
     except ImportError as error:
-        raise MissingPartError(
-            "policy servers need msgpack and websockets: python -m pip install 'saycan-robotics[remote]'"
-        ) from error
+        raise _missing("policy servers") from error
     return msgpack
+
+
+def _missing(whose: str) -> MissingPartError:
+    return MissingPartError(f"{whose} need msgpack and websockets: python -m pip install 'saycan-robotics[remote]'")

@@ -8,27 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from saycan.errors import BadInputError
+from saycan.options import Traceback
 from saycan.screen import Screen, telling
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from saycan.training.loop import Progress as Training
 
 _HELP = {"no_args_is_help": True, "context_settings": {"help_option_names": ["-h", "--help"]}}
 data = typer.Typer(help="Look at data sets, and convert them.", **_HELP)  # type: ignore[arg-type]
 train = typer.Typer(help="Train policies and value functions.", **_HELP)  # type: ignore[arg-type]
 
-Traceback = Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when something goes wrong.")]
 Data = Annotated[list[Path], typer.Argument(help="Data sets: folders of shards.")]
 Out = Annotated[Path, typer.Option(help="Where state, curve and checkpoint go; the same folder again goes on.")]
 Steps = Annotated[int, typer.Option(help="Batches in all.", min=1)]
@@ -84,7 +77,7 @@ def collect(
         shares = only(verbs, SHARES if policy == "experts" else MANIPULATION if takeover else EVEN)
         plan = Plan(first=first, noise=noise, every=every, takeover=takeover, in_a_row=in_a_row, shares=shares)
         total = Collected()
-        with _bar(screen) as progress:
+        with screen.bar() as progress:
             task = progress.add_task("scenes", total=scenes)
 
             def tell(part: Collected) -> None:
@@ -130,7 +123,7 @@ def export(
     with telling(traceback) as screen:
         from saycan.skills.data.lerobot import export as write
 
-        with _bar(screen) as progress:
+        with screen.bar() as progress:
             task = progress.add_task("shards")
             made = write(folder, out, progress=lambda done, total: progress.update(task, completed=done, total=total))
         screen.out.print(
@@ -152,7 +145,7 @@ def bring(
         from saycan.skills.data.lerobot_import import bring as read
         from saycan.skills.kitchen import kitchen_library
 
-        with _bar(screen) as progress:
+        with screen.bar() as progress:
             task = progress.add_task("episodes")
             made = read(
                 folder, out, kitchen_library(),
@@ -247,7 +240,7 @@ def train_planner(
             steps=steps, batch=batch, rate=rate, warmup=max(1, min(50, steps // 10)), decay=0.0, average=0.98,
             seed=seed, evaluate=100,
         )  # fmt: skip
-        with _bar(screen) as progress:
+        with screen.bar() as progress:
             bar = progress.add_task("training", total=steps)
             folder = carry_out(
                 out, recipe, llm=llm, rank=rank, start=start, minutes=minutes, device=device, workers=workers,
@@ -275,7 +268,7 @@ def _train(screen: Screen, what: str, job: Any, **more: Any) -> None:
     from saycan.train import train as carry_out
     from saycan.training.curve import save_curve
 
-    with _bar(screen) as progress:
+    with screen.bar() as progress:
         reading = progress.add_task("reading data")
         steps = progress.add_task("training", total=job.recipe.steps)
 
@@ -298,13 +291,6 @@ def _teller(progress: Progress, bar: TaskID) -> Callable[[Training], None]:
         progress.update(bar, completed=state.step, description=f"training: {shown}" if shown else "training")
 
     return tell
-
-
-def _bar(screen: Screen) -> Progress:
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    return Progress(*columns, console=screen.out)
 
 
 def _json(text: str) -> dict[str, Any]:

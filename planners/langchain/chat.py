@@ -24,6 +24,7 @@ from saycan.planners.langchain.answers import Options, UnusableAnswerError, lett
 from saycan.planners.langchain.requests import Requests, UnsupportedError, received, shortened, words
 from saycan.planners.letters import LETTERS
 from saycan.planners.rounds import Group, in_rounds
+from saycan.planners.stops import before
 from saycan.usage import Usage
 
 if TYPE_CHECKING:
@@ -125,8 +126,7 @@ class ChatModel:
         (message,) = self._requests.ask(
             [lambda: received(self._model.invoke(question, **limit), self._requests)], Deadline.after(self._seconds)
         )
-        text = message.text.lstrip()
-        return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
+        return before(message.text.lstrip(), stop)
 
     # The three ways --------------------------------------------------------------------------------------------------
 

@@ -19,13 +19,13 @@ from saycan.errors import BadInputError, ModelRefusalError
 from saycan.planners.deadline import Deadline
 from saycan.planners.letters import LETTERS, read_letters
 from saycan.planners.openai.body import Body
-from saycan.planners.openai.completions import before
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.orders import rotations, without_liking
 from saycan.planners.openai.statuses import UnsupportedError
 from saycan.planners.openai.words import Words
 from saycan.planners.rounds import Group, in_rounds
+from saycan.planners.stops import before
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam

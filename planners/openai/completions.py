@@ -19,6 +19,7 @@ from saycan.planners.openai.connection import Connection, ConnectionOptions, Sen
 from saycan.planners.openai.echo import Echo, shared_tokens
 from saycan.planners.openai.model import ServedModel
 from saycan.planners.openai.statuses import UnsupportedError
+from saycan.planners.stops import before
 
 _PROBE = "The"  # short: some servers need a second for each token
 _AGREEMENT = 0.5  # nats between two ways of asking for one log-probability; low-precision arithmetic differs by less
@@ -135,13 +136,6 @@ class CompletionsModel(ServedModel):
         return lambda client: client.completions.with_streaming_response.create(
             model=model, prompt=prompt, max_tokens=1, temperature=0.0, logprobs=1, echo=echo
         )
-
-
-def before(text: str, stop: Sequence[str]) -> str:
-    """`text` up to the first of the stop texts, for servers that leave them in."""
-    for end in stop:
-        text = text.partition(end)[0]
-    return text
 
 
 def _read(body: Body, texts: Sequence[str]) -> list[Echo]:

@@ -48,17 +48,6 @@ def from_hue(lightness: float, chroma: float, hue: float) -> Rgb:
     return from_oklab(np.array([lightness, chroma * np.cos(angle), chroma * np.sin(angle)]))
 
 
-def hue_of(rgb: Rgb) -> float:
-    """Hue in degrees, 0 to 360; of a grey it means nothing."""
-    _, a, b = to_oklab(rgb)
-    return float(np.degrees(np.arctan2(b, a)) % 360.0)
-
-
-def chroma_of(rgb: Rgb) -> float:
-    """How colourful a colour is: 0 for greys, about 0.3 at most."""
-    return float(np.hypot(*to_oklab(rgb)[1:]))
-
-
 def difference(one: Rgb, other: Rgb) -> float:
     """How different two colours look: their distance in OKLab; black and white are 1 apart."""
     return float(np.linalg.norm(to_oklab(one) - to_oklab(other)))

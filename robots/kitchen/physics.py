@@ -59,7 +59,6 @@ class Physics:
         self._base = np.array([self.model.joint(name).qposadr[0] for name in BASE_JOINTS])
         self._arm = np.array([self.model.joint(name).qposadr[0] for name in ARM_JOINTS])
         self._fingers = np.array([self.model.joint(f"{side}_finger").qposadr[0] for side in ("left", "right")])
-        self._arm_dofs = np.array([self.model.joint(name).dofadr[0] for name in ARM_JOINTS])
         self._visited: tuple[str, ...] = ()
 
         self.data.qpos[self._base] = arrangement.base

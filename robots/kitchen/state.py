@@ -24,7 +24,6 @@ from saycan.robots.kitchen.objects import ObjectModel
 
 GRIP_FORCE = 1.0  # N on each pad, from which a thing counts as held
 REST_HEIGHT = 0.03  # m above a top, below which a thing counts as resting on it
-DOCKED_DEEP, DOCKED_YAW = 0.15, np.radians(20.0)
 
 
 class StateReader:
@@ -134,12 +133,7 @@ def _solids(model: mujoco.MjModel, body: int) -> NDArray[np.int64]:
 
 def robot_place(base: NDArray[np.float64], layout: Layout = PLACES) -> str | None:
     """The place before whose front edge a base pose (3,) stands, looking at it."""
-    for place in layout.values():
-        forward, left = (float((base[:2] - place.dock[:2]) @ axis) for axis in (place.forward, place.left))
-        turn = (base[2] - place.yaw + np.pi) % (2 * np.pi) - np.pi
-        if abs(forward) <= DOCKED_DEEP and abs(left) <= place.half_across and abs(turn) <= DOCKED_YAW:
-            return place.name
-    return None
+    return next((name for name, place in layout.map.items() if place.is_before(base)), None)
 
 
 def place_states(opening: float, layout: Layout = PLACES) -> dict[str, Place]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.action import Action
-from saycan.errors import BadInputError, MissingPartError, RobotError, SayCanError
+from saycan.errors import BadInputError, RobotError, SayCanError
 from saycan.lease import Lease
 from saycan.lerobot import Bridge
 from saycan.observation import Observation
@@ -22,13 +22,11 @@ from saycan.robot import RobotSpec
 from saycan.robots.arm import ArmKinematics, rotation_between, urdf_model
 from saycan.robots.lerobot.config import LeRobotConfig, read_config
 from saycan.robots.reference import Reference
-from saycan.wire import pack, unpack
+from saycan.wire import connect, load_websockets, pack, unpack
 
 _MODULE = "saycan.robots.lerobot.server"
 _LAG = 0.1  # s that small servos take to follow
-_LARGEST = 64 * 2**20  # bytes of an answer
 _CONNECT = 5.0  # s
-_CLOSE = 0.2  # s that the process is waited for when the connection ends
 
 
 class LeRobotRobot:
@@ -267,15 +265,7 @@ class _Link:
     """
 
     def __init__(self, config: LeRobotConfig, environment: str | Path | None) -> None:
-        try:
-            import websockets
-            import websockets.exceptions
-            import websockets.sync.client
-        except ImportError as error:
-            raise MissingPartError(
-                "LeRobot's robots need msgpack and websockets: python -m pip install 'saycan-robotics[remote]'"
-            ) from error
-        self._client = websockets
+        self._client = load_websockets("LeRobot's robots")
         self._name, self._patience = config.name, config.patience
         self._bridge: Bridge | None = None
         self._lock = threading.Lock()
@@ -324,9 +314,7 @@ class _Link:
 
     def _open(self) -> None:
         try:
-            self._socket = self._client.sync.client.connect(
-                self.url, open_timeout=_CONNECT, close_timeout=_CLOSE, compression=None, max_size=_LARGEST
-            )
+            self._socket = connect(self.url, _CONNECT)
             hello = self._socket.recv(timeout=_CONNECT)
         except (OSError, ValueError, self._client.exceptions.WebSocketException) as error:
             self._drop()

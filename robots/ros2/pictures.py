@@ -1,4 +1,4 @@
-"""Pictures and depth of sensor_msgs/Image as arrays, and back."""
+"""Pictures and depth of sensor_msgs/Image as arrays, and pictures back."""
 
 from __future__ import annotations
 
@@ -47,19 +47,11 @@ def to_depth(message: Any, size: tuple[int, ...] = ()) -> NDArray[np.float32]:
 
 def from_picture(picture: NDArray[np.uint8]) -> Any:
     """An image message without a header, of (H, W, 3) uint8 RGB."""
-    return _message(picture, "rgb8", 3 * picture.shape[1])
-
-
-def from_depth(depth: NDArray[np.float32]) -> Any:
-    """An image message without a header, of (H, W) float32 m."""
-    return _message(depth.astype(np.float32), "32FC1", 4 * depth.shape[1])
-
-
-def _message(array: NDArray[Any], encoding: str, step: int) -> Any:
     from sensor_msgs.msg import Image
 
-    message = Image(height=array.shape[0], width=array.shape[1], encoding=encoding, step=step)
-    message.data = packed("B", array.tobytes())  # bytes would be looked at one by one
+    height, width = picture.shape[:2]
+    message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
+    message.data = packed("B", picture.tobytes())  # bytes would be looked at one by one
     return message
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from saycan.errors import BadInputError
+from saycan.options import Adapter, Json, PlannerName, Scoring, Traceback, Values
 from saycan.screen import telling
 
 if TYPE_CHECKING:
@@ -32,15 +32,11 @@ def evaluate(
     llm: Annotated[
         list[str] | None, typer.Option(help="Who says what is useful; give it several times to compare.")
     ] = None,
-    adapter: Annotated[
-        str | None, typer.Option(help='What has taught it to plan: "none", or a folder; gemma has one of its own.')
-    ] = None,
-    planner: Annotated[str, typer.Option(help='"saycan", "shortlist" or "generative".')] = "saycan",
-    scoring: Annotated[
-        str, typer.Option(help="How the tokens of a phrase make one number: sum, mean or prior.")
-    ] = "sum",
+    adapter: Adapter = None,
+    planner: PlannerName = "saycan",
+    scoring: Scoring = "sum",
     policy: Annotated[str | None, typer.Option(help='Who acts, with physics: "learned", "experts", ...')] = None,
-    values: Annotated[str | None, typer.Option(help='What can be done: "learned", "geometric", ...')] = None,
+    values: Values = None,
     detector: Annotated[str | None, typer.Option(help='What has been done, with physics: "learned", ...')] = None,
     without: Annotated[
         list[str] | None, typer.Option(help='Leave out a part: "affordance", "language" or "feedback".')
@@ -56,8 +52,8 @@ def evaluate(
             "By default a new one in runs/eval."
         ),
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the outcome to this file.")] = None,
-    traceback: Annotated[bool, typer.Option("--traceback", help="Show Python's traceback when it fails.")] = False,
+    json_file: Json = None,
+    traceback: Traceback = False,
 ) -> None:
     """Measure an agent on a suite of instructions with goals; stopped, the same command with --out goes on."""
     with telling(traceback) as screen:
@@ -85,12 +81,8 @@ def evaluate(
         if out is None:
             told = f"the episodes are kept in {folder}; stopped, the same command with --out {folder} goes on"
             screen.aside.print(told, highlight=False, markup=False)
-        columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )  # fmt: skip
         good = tried = 0
-        with Progress(*columns, console=screen.out) as progress:
+        with screen.bar() as progress:
             bar = progress.add_task("episodes", total=len(cases) * len(trials) * seeds)
 
             def tell(record: Record) -> None:

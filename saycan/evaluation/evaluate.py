@@ -141,8 +141,7 @@ def _carry_out(jobs: Sequence[tuple[Case, int, Trial]], workers: int) -> Iterabl
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
-            for future in futures:
-                future.cancel()
+            pool.shutdown(cancel_futures=True)
             raise
 
 

@@ -25,17 +25,12 @@ class Plan:
 
     Attributes:
         skills: In order, without "done".
-        states: How many states were looked at.
     """
 
     skills: tuple[Skill, ...]
-    states: int = 0
 
     def __len__(self) -> int:
         return len(self.skills)
-
-
-_Entry = tuple[int, int, int, PrivilegedState, tuple[Skill, ...]]
 
 
 def shortest_plan(
@@ -54,7 +49,7 @@ def shortest_plan(
         _, _, done, here, plan = heapq.heappop(queue)
         looked += 1
         if goal.holds(here):
-            return Plan(plan, looked)
+            return Plan(plan)
         if best[_key(here)] < done:
             continue
         for skill in skills:

@@ -50,7 +50,6 @@ class Plan:
 
     Attributes:
         first: Number of the first scene; scenes with other numbers share nothing.
-        held_out: Whether combinations that training must not see are attempted too (for measuring only).
         noise: Largest level of `Noise`; a third of the episodes has none.
         every: A row is kept every so many periods, and some besides (`roll_out`): neighbours differ little, and
             pictures cost more than physics.
@@ -60,7 +59,6 @@ class Plan:
     """
 
     first: int = 0
-    held_out: bool = False
     noise: float = 1.2
     every: int = 3
     takeover: bool = True
@@ -112,13 +110,13 @@ def _first(skills: tuple[Skill, ...], plan: Plan, rng: np.random.Generator) -> S
     verbs = [verb for verb in plan.shares if any(skill.verb == verb for skill in skills)]
     weights = np.array([plan.shares[verb] for verb in verbs])
     verb = verbs[int(rng.choice(len(verbs), p=weights / weights.sum()))]
-    return _draw([skill for skill in skills if skill.verb == verb and (plan.held_out or not held_out(skill))], rng)
+    return _draw([skill for skill in skills if skill.verb == verb and not held_out(skill)], rng)
 
 
 def _next(skills: tuple[Skill, ...], episode: Episode, plan: Plan, rng: np.random.Generator) -> Skill | None:
     """A skill that can be done now, by verb first; driving about seldom."""
     able = [skill for skill, possible in zip(skills, episode.possible[-1], strict=True) if possible]
-    able = [skill for skill in able if plan.held_out or not held_out(skill)]
+    able = [skill for skill in able if not held_out(skill)]
     verbs = [verb for verb in dict.fromkeys(skill.verb for skill in able) if verb in plan.shares]
     if not verbs:
         return None

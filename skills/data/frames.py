@@ -49,7 +49,7 @@ class Frames:
         possible, done: (N, ceil(S / 8)) uint8, packed bits for the S phrases.
         base: (N, 3) float32, base pose.
         skills: (E,) the skill of each episode.
-        success, terminated: (E,) bool.
+        success: (E,) bool.
         source: (E,) who acted.
         seeds: (E,) number of the scene.
         phrases: The S phrases.
@@ -72,7 +72,6 @@ class Frames:
     base: Float
     skills: tuple[Skill, ...]
     success: NDArray[np.bool_]
-    terminated: NDArray[np.bool_]
     source: tuple[str, ...]
     seeds: NDArray[np.int64]
     phrases: tuple[str, ...]
@@ -187,7 +186,6 @@ def flatten(episodes: list[Episode]) -> Frames:
         base=_stack(np.asarray(e.observations["base_pose"], np.float32) for e in episodes),
         skills=tuple(e.skill for e in episodes),
         success=np.array([e.success for e in episodes]),
-        terminated=np.array([e.terminated for e in episodes]),
         source=tuple(e.source for e in episodes),
         seeds=np.array([e.seed for e in episodes]),
         phrases=phrases,

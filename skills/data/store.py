@@ -66,18 +66,14 @@ def shards(folder: Path) -> list[Path]:
     return found
 
 
-def read_shard(path: Path, fields: Iterable[str] | None = None) -> Iterator[Episode]:
-    """The episodes of one file, in order; `fields` leaves out all observations and labels but those.
-
-    Raises BadInputError for a file that is no such shard.
-    """
-    wanted = None if fields is None else set(fields)
+def read_shard(path: Path) -> Iterator[Episode]:
+    """The episodes of one file, in order. Raises BadInputError for a file that is no such shard."""
     try:
         with h5py.File(path, "r") as file:
             data = file["data"]
             phrases = tuple(json.loads(data.attrs.get("env_args", "{}")).get("phrases", ()))
             for index in range(len(data)):
-                yield _read(data[f"demo_{index}"], phrases, wanted)
+                yield _read(data[f"demo_{index}"], phrases)
     except (OSError, KeyError) as error:
         raise _no_shard(path, error) from error
 
@@ -140,7 +136,7 @@ def _write(group: Any, episode: Episode) -> None:
         group.create_dataset(f"labels/{name}", data=np.packbits(mask, axis=1))
 
 
-def _read(group: Any, phrases: tuple[str, ...], wanted: set[str] | None) -> Episode:
+def _read(group: Any, phrases: tuple[str, ...]) -> Episode:
     attributes = group.attrs
     skill = Skill(
         str(attributes["instruction"]),
@@ -151,7 +147,7 @@ def _read(group: Any, phrases: tuple[str, ...], wanted: set[str] | None) -> Epis
     )
 
     def take(part: str) -> dict[str, Any]:
-        return {name: group[part][name][()] for name in group.get(part, ()) if wanted is None or name in wanted}
+        return {name: group[part][name][()] for name in group.get(part, ())}
 
     labels = take("labels")
     masks = {

@@ -16,17 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.action import ACTION_SIZE, Action
-from saycan.errors import BadInputError, MissingPartError, PolicyError, SayCanError
+from saycan.errors import BadInputError, PolicyError, SayCanError
 from saycan.observation import Observation
 from saycan.robot import Robot
 from saycan.skill import Skill
-from saycan.wire import observation_fields, pack, unpack
+from saycan.wire import connect, load_websockets, observation_fields, pack, unpack
 
 Fields = Callable[[Observation, Skill], Mapping[str, Any]]
 ToAction = Callable[[NDArray[np.float64], Observation], Action]
-
-_LARGEST = 64 * 2**20  # bytes of an answer
-_CLOSE = 0.2  # s that a server is waited for when the connection ends
 
 
 def saycan_fields(observation: Observation, skill: Skill) -> Mapping[str, Any]:
@@ -92,7 +89,7 @@ class RemotePolicy:
             raise BadInputError(f"chunk is at least 1, found {chunk}")
         self._url, self._rate, self._fields, self._to_action = url, rate, fields, to_action
         self._timeout, self._connect, self._chunk, self._headers = timeout, connect, chunk, headers
-        self._client = _websockets()
+        self._client = load_websockets()
         self._socket: Any = None
         self.metadata: Mapping[str, Any] = {}
         self._actions: NDArray[np.float64] = np.zeros((0, ACTION_SIZE))
@@ -170,10 +167,7 @@ class RemotePolicy:
 
     def _open(self) -> None:
         try:
-            self._socket = self._client.sync.client.connect(
-                self._url, open_timeout=self._connect, close_timeout=_CLOSE, compression=None, max_size=_LARGEST,
-                additional_headers=self._headers,
-            )  # fmt: skip
+            self._socket = connect(self._url, self._connect, self._headers)
             hello = self._socket.recv(timeout=self._connect)
             if isinstance(hello, str):  # why it does not serve, such as that another program is connected
                 raise PolicyError(hello.strip()[-400:])
@@ -186,18 +180,6 @@ class RemotePolicy:
 def remote_policy(robot: Robot, url: str) -> RemotePolicy:
     """A policy on one of our servers, for a robot."""
     return RemotePolicy(url, robot.spec.rate)
-
-
-def _websockets() -> Any:
-    try:
-        import websockets
-        import websockets.exceptions
-        import websockets.sync.client
-    except ImportError as error:
-        raise MissingPartError(
-            "policy servers need msgpack and websockets: python -m pip install 'saycan-robotics[remote]'"
-        ) from error
-    return websockets
 
 
 def _axis_angle(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -39,17 +39,13 @@ class LearnedValues:
     Args:
         perception: The network.
         sightings: What was seen where; every look adds to it.
-        levels: See `LEVEL`.
     """
 
     name = "learned values"
 
-    def __init__(
-        self, perception: Perception, sightings: Sightings | None = None, levels: Mapping[str, float] = LEVEL
-    ) -> None:
-        self._perception, self._levels = perception, levels
+    def __init__(self, perception: Perception, sightings: Sightings | None = None) -> None:
+        self._perception = perception
         self.sightings = Sightings() if sightings is None else sightings
-        self.strange = 0.0
 
     def values(self, observation: Observation, skills: Sequence[Skill]) -> NDArray[np.float64]:
         """(N,) float64 in [0, 1]. A picture like none that was trained on gives every skill its lowest value.
@@ -59,7 +55,6 @@ class LearnedValues:
         self.sightings.tell(observation.time)
         self.sightings.wanted = tuple(skill for skill in skills if skill.verb == "find")
         seen = self._perception.ask(observation, skills)
-        self.strange = seen.strange
         places = self._perception.places
         place, stands = nearest(observation.base_pose, places)
         if stands and seen.strange <= 1.0:
@@ -70,7 +65,7 @@ class LearnedValues:
         here = place.name if stands else None
         everywhere = {place.name for place in places.values() if place.kind != "bin"}
         return np.array([
-            self._value(skill, index, seen, here, everywhere) * self._levels.get(skill.verb, 1.0)
+            self._value(skill, index, seen, here, everywhere) * LEVEL.get(skill.verb, 1.0)
             for index, skill in enumerate(skills)
         ])  # fmt: skip
 

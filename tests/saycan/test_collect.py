@@ -235,6 +235,13 @@ def test_a_folder_holds_one_kind_of_data(tmp_path: Path, fake: list) -> None:
     assert collect(tmp_path, 2, DRIVING, workers=1, image_size=16).scenes == 0
 
 
+def test_a_set_that_says_more_of_how_it_was_made_goes_on(tmp_path: Path, cheap: list[Work]) -> None:
+    collect(tmp_path, 2, Plan(), workers=1)
+    (shard,) = shards(tmp_path)
+    write_shard(shard, episodes(shard), {"how": {**cheap[0].how(), "held_out": False}})  # as earlier versions did
+    assert module._fits(cheap[0]) and "held_out" not in cheap[0].how()
+
+
 def test_other_weights_and_another_distribution_are_other_data(
     tmp_path: Path, cheap: list[Work], monkeypatch: pytest.MonkeyPatch
 ) -> None:

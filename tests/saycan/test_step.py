@@ -26,3 +26,4 @@ def test_a_decision_is_short() -> None:
     assert repr(make(0)) == "Decision('wave' of 2 options)"
     assert repr(make(None)) == "Decision(None of 2 options)"
     assert make(0).leading(1) == [1]
+    assert make(0).shown(1) == [0] and make(None).shown(1) == [1]

@@ -78,20 +78,19 @@ def test_a_model_that_embeds_nothing_is_refused(embedder: type[Embedder], monkey
 
 def test_only_what_can_be_trained_is(embedder: type[Embedder], tmp_path: Path) -> None:
     job = Job([tmp_path], tmp_path / "out")
-    with pytest.raises(BadInputError, match="policy, value or success, found 'planner'"):
+    with pytest.raises(BadInputError, match="policy or value, found 'planner'"):
         train("planner", job)
     with pytest.raises(BadInputError, match="td or mc, found 'dyna'"):
         train("value", job, method="dyna")
 
 
-@pytest.mark.parametrize("what", ["value", "success"])
 def test_values_get_library_limits_and_phrases_of_the_kitchen(
-    what: str, embedder: type[Embedder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    embedder: type[Embedder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple] = []
     monkeypatch.setattr(run, "train_values", lambda *arguments: asked.append(arguments) or tmp_path)
     job = Job([tmp_path], tmp_path / "out")
-    assert train(what, job, policy="mine", method="mc", options={"hidden": 8}) == tmp_path
+    assert train("value", job, policy="mine", method="mc", options={"hidden": 8}) == tmp_path
     ((given, policy, library, spec, phrases, method, options, *_),) = asked
     assert (given, policy, method, options) == (job, "mine", "mc", {"hidden": 8})
     assert [*library] == [*kitchen_library()] and spec.name == "kitchen" and phrases.phrases == tuple(TEXTS)

@@ -62,7 +62,7 @@ def test_collect_makes_shards_and_goes_on_where_it_was(monkeypatch: pytest.Monke
     assert "10 episodes, 8 of them successful, 80 rows, in data" in result.output
     assert [work.path.name for work in made] == ["shard_0000064.hdf5", "shard_0000096.hdf5"]
     plan = made[0].plan
-    assert (plan.first, plan.every, plan.takeover, plan.noise, plan.held_out) == (64, 2, False, 0.5, False)
+    assert (plan.first, plan.every, plan.takeover, plan.noise) == (64, 2, False, 0.5)
     assert (made[0].policy, made[0].scenes, made[0].image_size) == ("learned", "wide", 32)
     assert "pick up" in plan.shares and "find" not in plan.shares  # which is not learned
     assert saycan(*arguments).output.strip().endswith("0 episodes, 0 of them successful, 0 rows, in data")

@@ -53,11 +53,6 @@ def test_what_is_held_out_is_never_attempted(drawn: list[Skill]) -> None:
     assert objects <= {skill.object for skill in drawn}
 
 
-def test_for_measuring_they_are_attempted_too(drawn: list[Skill]) -> None:
-    draw(Plan(held_out=True), 200)
-    assert {skill.verb for skill in drawn if held_out(skill)} >= {"pick up", "place"}
-
-
 def test_verbs_come_in_their_shares(drawn: list[Skill]) -> None:
     draw(Plan(in_a_row=1, shares={"pick up": 3.0, "go to": 1.0}), 400)
     assert np.mean([skill.verb == "pick up" for skill in drawn]) == pytest.approx(0.75, abs=0.07)

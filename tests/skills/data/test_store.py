@@ -11,7 +11,7 @@ import pytest
 from saycan.errors import BadInputError
 from saycan.skills.data.episode import Episode
 from saycan.skills.data.store import about, read_shard, shards, write_shard
-from tests.skills.data.builder import FIND, PICK, PLACES, SKILLS, make_episode, make_set
+from tests.skills.data.builder import FIND, SKILLS, make_episode, make_set
 
 
 def same(one: Episode, other: Episode) -> None:
@@ -68,14 +68,6 @@ def test_the_layout_is_robomimics(tmp_path: Path) -> None:
         assert [name.decode() for name in opened["mask/success"]] == ["demo_0"]
         assert [name.decode() for name in opened["mask/failure"]] == ["demo_1"]
     assert about(file)["phrases"] == [skill.phrase for skill in SKILLS]
-
-
-def test_fields_that_are_not_asked_for_are_not_read(tmp_path: Path) -> None:
-    file = shards(make_set(tmp_path, [make_episode()]))[0]
-    (episode,) = read_shard(file, fields=("base_pose", "done"))
-    assert [*episode.observations] == ["base_pose"] and not episode.labels
-    assert episode.done.shape == (4, 6) and episode.possible.shape == (0, 6)
-    assert episode.skill == PICK and len(episode) == 4 and [*episode.places] == [*PLACES]
 
 
 def test_a_killed_run_leaves_no_broken_shard(tmp_path: Path) -> None:

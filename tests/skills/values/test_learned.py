@@ -77,18 +77,10 @@ def test_nothing_is_noted_on_the_way_nor_from_a_strange_picture() -> None:
 
 
 def test_a_strange_picture_is_not_trusted() -> None:
-    eyes = Eyes(1.2, value={PICK: 0.99, PLACE: 0.99})
-    made = LearnedValues(eyes)  # type: ignore[arg-type]
-    found = dict(zip(SKILLS, made.values(make_observation(ON_THE_WAY), SKILLS).tolist(), strict=True))
-    assert made.strange == 1.2
+    found = values(Eyes(1.2, value={PICK: 0.99, PLACE: 0.99}), ON_THE_WAY)
     assert found[PICK] == found[PLACE] == POINTLESS and found[FIND] == POINTLESS * LEVEL["find"]
     # The map and the word that ends a run need no picture.
     assert found[GO] == LEVEL["go to"] and found[DONE] == LEVEL["done"]
-
-
-def test_levels_can_be_chosen() -> None:
-    made = LearnedValues(Eyes(value={PICK: 0.7}), levels={"pick up": 0.5})  # type: ignore[arg-type]
-    assert made.values(make_observation(ON_THE_WAY), [PICK, GO]).tolist() == [0.35, 1.0]
 
 
 def detect(eyes: Eyes, skill: Skill, base: Sequence[float] = AT_TABLE, **options: dict[str, float]) -> tuple:
