@@ -230,7 +230,10 @@ class Agent:
         return self.policy
 
     def tell(self, text: str) -> None:
-        """Tell a run something: the planner takes it in before its next decision. From any thread."""
+        """Tell a run something: the planner takes it in before its next decision. From any thread.
+
+        What an idle robot is told is for its next run; what a run is told after its last decision is for nobody.
+        """
         self._told.put(Feedback("human", check_instruction(text)))
 
     def stop(self) -> None:
@@ -268,7 +271,11 @@ class Agent:
     def _events(self, run: Episode, policy: Policy, planner: Planner) -> Generator[Event, None, Result]:
         try:
             with self._alone():
-                end, message = yield from self._loop(run, policy, planner)
+                try:
+                    end, message = yield from self._loop(run, policy, planner)
+                finally:
+                    while not self._told.empty():
+                        self._told.get()
         except KeyboardInterrupt:
             end, message = EndState.STOPPED, "interrupted"
         except SayCanError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Generator
 from functools import cache
 from typing import Any
 
@@ -89,6 +91,8 @@ def _try(backend: str) -> str | None:
 class GlRenderer:
     """MuJoCo's classic OpenGL renderer on a context of its own. Raises MissingPartError where none works.
 
+    Made, used and closed by whatever threads, one at a time: a context is a thread's only while it draws.
+
     Args:
         model: Compiled kitchen.
         width, height: Pixels.
@@ -99,10 +103,9 @@ class GlRenderer:
         if backend is None:
             raise MissingPartError(f"no OpenGL library works here ({why}); the ray renderer needs none")
         self.size = (width, height)
-        self._model = model
+        self._model, self._backend = model, backend
         model.vis.global_.offwidth, model.vis.global_.offheight = width, height
         self._context = importlib.import_module(f"mujoco.{backend}").GLContext(width, height)
-        self._context.make_current()
         self._scene = mujoco.MjvScene(model, 1000)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False  # ten times the cost on a software renderer
         self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
@@ -110,26 +113,56 @@ class GlRenderer:
         self._options.flags[mujoco.mjtVisFlag.mjVIS_TRANSPARENT] = False
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
-        self._drawing = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawing)
+        with _current(backend, self._context):
+            self._drawing = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._drawing)
         self._area = mujoco.MjrRect(0, 0, width, height)
 
     def render(self, data: Any, camera: str) -> NDArray[np.uint8]:
         """(H, W, 3) uint8, what a fixed camera sees."""
-        self._context.make_current()
         self._camera.fixedcamid = self._model.camera(camera).id
         everything = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(self._model, data, self._options, None, self._camera, everything, self._scene)
-        mujoco.mjr_render(self._area, self._scene, self._drawing)
         width, height = self.size
         picture = np.empty((height, width, 3), np.uint8)
-        mujoco.mjr_readPixels(picture, None, self._area, self._drawing)
+        with _current(self._backend, self._context):
+            mujoco.mjr_render(self._area, self._scene, self._drawing)
+            mujoco.mjr_readPixels(picture, None, self._area, self._drawing)
         return np.ascontiguousarray(np.flipud(picture))  # GL counts rows from below
 
     def close(self) -> None:
-        """Release the context. Idempotent."""
-        if self._context is not None:
-            self._context.make_current()
+        """Release the context. Idempotent, raises nothing: what GL keeps all the same is memory."""
+        context, self._context = self._context, None
+        if context is None:
+            return
+        with contextlib.suppress(Exception), _current(self._backend, context):
             self._drawing.free()
-            self._context.free()
-        self._context = None
+        with contextlib.suppress(Exception):
+            context.free()
+
+
+@contextlib.contextmanager
+def _current(backend: str, context: Any) -> Generator[None]:
+    """Within this block a context is this thread's; after it no thread's, for none can take it from another."""
+    if hasattr(context, "as_current"):
+        with context.as_current():
+            yield
+        return
+    context.make_current()
+    try:
+        yield
+    finally:
+        _let_go(backend)
+
+
+def _let_go(backend: str) -> None:
+    """This thread has no context any more. For a MuJoCo without `as_current`; a context of CGL stays where it is."""
+    module = importlib.import_module(f"mujoco.{backend}")
+    match backend:
+        case "egl":
+            egl = module.EGL
+            egl.eglMakeCurrent(module.EGL_DISPLAY, egl.EGL_NO_SURFACE, egl.EGL_NO_SURFACE, egl.EGL_NO_CONTEXT)
+        case "osmesa":
+            module.osmesa.OSMesaMakeCurrent(None, None, module.GL.GL_FLOAT, 0, 0)
+        case "glfw":
+            module.glfw.make_context_current(None)

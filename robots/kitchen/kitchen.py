@@ -98,9 +98,7 @@ class Kitchen:
         self.seed: int = seed
         self._physics = physics
         self._renderer = RayRenderer(physics.model, self._size, self._size, scene.appearance)
-        if self._view is not None:
-            self._view.close()
-        self._view = None
+        self._close_view()
 
     @property
     def spec(self) -> RobotSpec:
@@ -164,9 +162,8 @@ class Kitchen:
 
     def close(self) -> None:
         """Release the pictures' renderer. Idempotent."""
-        if self._view is not None:
-            self._view.close()
-        self._view, self._closed = None, True
+        self._closed = True
+        self._close_view()
 
     def privileged_state(self) -> PrivilegedState:
         """Everything that a goal or a scripted expert may ask about."""
@@ -178,10 +175,14 @@ class Kitchen:
         """(height, width, 3) uint8, the whole kitchen from a corner; by a GL library where one works, else by rays."""
         self._require_open()
         if self._view is None or self._view.size != (width, height):
-            if self._view is not None:
-                self._view.close()
+            self._close_view()
             self._view = View(self._physics.model, width, height, self.scene.appearance)
         return self._view.render(self._physics.data, SPECTATOR)
+
+    def _close_view(self) -> None:
+        view, self._view = self._view, None
+        if view is not None:
+            view.close()
 
     def _require_open(self) -> None:
         if self._closed:

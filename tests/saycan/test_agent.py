@@ -391,6 +391,35 @@ def test_feedback_is_heard_before_the_next_decision() -> None:
     assert feedback in planner.memories[1] and feedback in planner.memories[2]
 
 
+@pytest.mark.parametrize("way", ["finished", "stopped", "closed"])
+def test_what_a_run_is_told_too_late_is_not_heard_by_the_next(way: str) -> None:
+    planner = Planner(["wave", "done", "done"])
+    agent = make(planner=planner)
+    run = agent.stream("greet")
+    for event in run:
+        if isinstance(event, Decision) and event.skill.phrase == ("done" if way == "finished" else "wave"):
+            agent.tell("to this one")
+            if way == "closed":
+                run.close()
+            elif way == "stopped":
+                agent.stop()
+    planner.phrases, planner.memories = ["done"], []
+    agent.tell("to the next one")
+    assert agent.run("greet").end is EndState.FINISHED
+    assert planner.memories == [(Feedback("human", "to the next one"),)]
+
+
+def test_what_a_run_is_told_is_not_taken_from_it_by_one_that_cannot_begin() -> None:
+    planner = Planner(["wave", "done"])
+    agent = make(planner=planner)
+    first = agent.stream("greet")
+    while not isinstance(next(first), Tick):
+        pass
+    agent.tell("gently")
+    assert agent.run("greet").end is EndState.FAILED
+    assert Feedback("human", "gently") in drain(first)[0]
+
+
 def test_plan_decides_and_moves_nothing() -> None:
     agent = make()
     decision = agent.plan("greet")
