@@ -306,8 +306,8 @@ def _serve(pipe: Connection, course: Course, threads: int) -> None:
     while True:
         try:
             values, numbers = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+            pupil.adapter.fill(torch.from_numpy(values))
+            total, count, slope = pupil.study(numbers)
+            pipe.send((total, count, slope.cpu().numpy()))
+        except (EOFError, BrokenPipeError, KeyboardInterrupt):  # nobody is there any more
             return
-        pupil.adapter.fill(torch.from_numpy(values))
-        total, count, slope = pupil.study(numbers)
-        pipe.send((total, count, slope.cpu().numpy()))
