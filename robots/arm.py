@@ -39,7 +39,7 @@ class ArmKinematics:
             cannot have both, and needs a small one to get where it is sent.
 
     Attributes:
-        low, high: (J,) rad, what `solve` keeps to.
+        low, high: (J,) rad, what `solve` keeps to; infinite for joints that have no limits.
 
     Raises BadInputError for a name that the model lacks.
     """
@@ -58,8 +58,8 @@ class ArmKinematics:
         found = [_number(model, mujoco.mjtObj.mjOBJ_JOINT, "joint", name) for name in joints]
         self._qpos, self._dofs = model.jnt_qposadr[found], model.jnt_dofadr[found]
         limited = model.jnt_limited[found].astype(bool)
-        self.low = np.where(limited, model.jnt_range[found, 0] + MARGIN, -np.pi)
-        self.high = np.where(limited, model.jnt_range[found, 1] - MARGIN, np.pi)
+        self.low = np.where(limited, model.jnt_range[found, 0] + MARGIN, -np.inf)
+        self.high = np.where(limited, model.jnt_range[found, 1] - MARGIN, np.inf)
         self.home = np.asarray(home, np.float64)
         if self.home.shape != (len(joints),):
             raise BadInputError(f"home has a number for each of the {len(joints)} joints, found {self.home.shape}")

@@ -15,10 +15,17 @@ from saycan.policy import Policy
 from saycan.skill import Skill
 from saycan.step import Outcome, Step, Tick
 from saycan.stopwatch import Stopwatch
-from saycan.success import SuccessDetector
+from saycan.success import SuccessDetector, begin_detection
 
 SETTLE = 0.5
 """Seconds between a policy's end and the detector's look: what was let go of may still be falling or rolling."""
+
+
+class _DetectorError(Exception):
+    """Args: the error that a success detector raised."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"the success detector failed: {type(error).__name__}: {error}")
 
 
 def execute(
@@ -57,6 +64,7 @@ def execute(
     stood_before = stood.seconds
     try:
         _reset(policy, skill)  # may load or connect: what the first action follows from is seen afterwards
+        _begin(detector, skill)
         before = observation = robot.observe()
         limit = max(1, math.ceil(skill.seconds * robot.spec.rate - 1e-9))
         still: list[Action] | None = None  # what is left to be waited for, once the policy has ended
@@ -82,7 +90,7 @@ def execute(
             if action.terminate:
                 still = standing(action, robot.spec.rate)
             observation = robot.observe()
-    except (PolicyError, UnsafeActionError) as error:
+    except (PolicyError, UnsafeActionError, _DetectorError) as error:
         outcome, message = Outcome.FAILED, str(error)
     except RobotError as error:
         if should_stop():  # whoever stops may also close, so that nothing moves any more
@@ -110,6 +118,15 @@ def _reset(policy: Policy, skill: Skill) -> None:
         raise PolicyError(f"the policy failed to reset: {type(error).__name__}: {error}") from error
 
 
+def _begin(detector: SuccessDetector | None, skill: Skill) -> None:
+    try:
+        begin_detection(detector, skill)
+    except RobotError:
+        raise
+    except Exception as error:
+        raise _DetectorError(error) from error
+
+
 def _act(policy: Policy, observation: Observation, skill: Skill) -> Action:
     try:
         return policy.act(observation, skill)
@@ -130,7 +147,7 @@ def _judge(
     except RobotError:
         raise
     except Exception as error:
-        return Outcome.FAILED, f"the success detector failed: {type(error).__name__}: {error}"
+        return Outcome.FAILED, str(_DetectorError(error))
 
 
 def _time_out(skill: Skill, before: Observation, robot: Gate, detector: SuccessDetector | None) -> str:

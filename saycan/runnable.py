@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, closing
+from pathlib import Path
 from typing import Any, cast
 
 from langchain_core.messages import BaseMessage
@@ -169,11 +170,15 @@ class AgentRunnable(Runnable[Request, Event]):
     def _events(self, request: Request, limits: Mapping[str, Any]) -> Generator[Event, None, Result]:
         instruction = instruction_of(request)
         events = self.agent.stream(instruction, **limits)
-        if self.agent.record is None:
-            return events
+        return events if self.agent.record is None else self._recorded(self.agent.record, instruction, events)
+
+    def _recorded(
+        self, root: str | Path, instruction: str, events: Generator[Event, None, Result]
+    ) -> Generator[Event, None, Result]:
+        """The same events, recorded from the first one on: a run that was cancelled before has left nothing."""
         from saycan.recorder import Recorder
 
-        return Recorder(self.agent.record, instruction, self.agent).watch(events)
+        return (yield from Recorder(root, instruction, self.agent).watch(events))
 
     def _next(self, events: Iterator[Event]) -> Event | None:
         """The next event that is shown; None at the end."""

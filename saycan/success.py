@@ -26,8 +26,21 @@ class Detection:
 
 @runtime_checkable
 class SuccessDetector(Protocol):
-    """Compares what was seen before a skill with what is seen after it."""
+    """Compares what was seen before a skill with what is seen after it.
+
+    A detector that has to look for itself before may have a method `begin(skill)`: see `begin_detection`.
+    """
 
     def detect(self, skill: Skill, before: Observation, after: Observation) -> Detection:
         """Whether `skill`, started at `before` and ended at `after`, has succeeded."""
         ...
+
+
+def begin_detection(detector: object, skill: Skill) -> None:
+    """Tell a detector by its `begin(skill)` that a skill begins, before anything moves; most have none, and need none.
+
+    `detect` follows unless the skill is broken off.
+    """
+    begin = getattr(detector, "begin", None)
+    if callable(begin):
+        begin(skill)

@@ -8,8 +8,10 @@ import mujoco
 import numpy as np
 import pytest
 
+from saycan.action import Action
 from saycan.errors import BadInputError
 from saycan.robots.arm import ArmKinematics, rotation_between, urdf_model
+from saycan.robots.reference import Reference
 
 LINK = '<link name="{name}"><visual><geometry><mesh filename="package://x/{name}.dae"/></geometry></visual></link>'
 JOINT = """<joint name="{name}" type="{type}"><parent link="{parent}"/><child link="{child}"/>
@@ -58,6 +60,21 @@ def test_the_tip_goes_where_it_is_sent() -> None:
         joints = arm.solve(joints, position, quaternion)
     np.testing.assert_allclose(arm.pose(joints)[0], position, atol=1e-3)
     np.testing.assert_allclose([arm.low, arm.high], [[-1.98] * 2, [1.98] * 2])
+
+
+@pytest.mark.parametrize("shoulder", [4.0, -9.0])
+def test_a_joint_without_limits_stays_where_it_stands_and_turns_on_from_there(shoulder: float) -> None:
+    text = urdf().replace('name="shoulder" type="revolute"', 'name="shoulder" type="continuous"')
+    arm = ArmKinematics(urdf_model(text), ("shoulder", "elbow"), "tip", (0, 0), base="plinth")
+    np.testing.assert_array_equal([arm.low, arm.high], [[-np.inf, -1.98], [np.inf, 1.98]])
+    reference, joints = Reference(arm, np.full(2, 0.2)), np.array([shoulder, -0.7])
+    reference.reset(np.zeros(3), joints, 1.0)
+    for _ in range(5):
+        reference.advance(np.zeros(3), joints, Action())
+    np.testing.assert_allclose(reference.goal[3:], joints, atol=1e-3)
+    aside = 0.005 * np.array([-np.sin(shoulder), np.cos(shoulder), 0.0])  # across the upper arm: it turns on
+    reference.advance(np.zeros(3), joints, Action(np.concatenate([aside, np.zeros(3)])))
+    assert shoulder < reference.goal[3] < shoulder + 0.05
 
 
 def test_what_is_no_urdf_or_has_no_such_joint_is_told() -> None:

@@ -104,6 +104,34 @@ def test_the_detector_has_the_last_word() -> None:
     assert (done.step.outcome, done.step.message) == (Outcome.FAILED, "nothing moved")
 
 
+def test_a_detector_that_wants_to_is_told_when_a_skill_begins() -> None:
+    told = []
+
+    class Telling(Detector):
+        def begin(self, skill):
+            told.append((skill, driver.actions[:]))
+
+        def detect(self, skill, before, after):
+            assert len(told) == 1
+            return Detection(True)
+
+    driver = FakeRobot()
+    assert run(robot=driver, detector=Telling(None)).step.outcome is Outcome.SUCCEEDED
+    assert told == [(WAVE, [])]
+
+
+@pytest.mark.parametrize("error", [ValueError("blind"), RobotError("away")])
+def test_a_detector_that_fails_at_the_beginning_makes_a_failed_step(error: Exception) -> None:
+    class Failing(Detector):
+        def begin(self, skill):
+            raise error
+
+    done = run(detector=Failing(Detection(True)))
+    assert done.step.outcome is Outcome.FAILED and done.driver.actions == []
+    failed = "the robot failed: away" if isinstance(error, RobotError) else "success detector failed: ValueError: blind"
+    assert failed in done.step.message and (done.fault is error) == isinstance(error, RobotError)
+
+
 @pytest.mark.parametrize("answer", [OSError("blind"), None])
 def test_a_detector_that_fails_makes_a_failed_step(answer) -> None:
     done = run(detector=Detector(answer))

@@ -16,6 +16,7 @@ from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tracers.base import BaseTracer
 
+from saycan import compose
 from saycan.action import Action
 from saycan.agent import Agent
 from saycan.decision import Decision
@@ -467,3 +468,39 @@ def test_runs_are_recorded_where_the_agent_says(tmp_path, streamed: bool) -> Non
     assert result.folder is not None
     trace = read_trace(f"{result.folder}/trace.jsonl")
     assert [event.skill.phrase for event in trace.events if isinstance(event, Step)] == SCRIPT
+
+
+async def test_a_stream_that_is_cancelled_while_the_model_loads_leaves_nothing(tmp_path, monkeypatch) -> None:
+    loading, loaded = threading.Event(), threading.Event()
+
+    def load(name: str) -> ScriptedLanguageModel:
+        loading.set()
+        loaded.wait(10.0)
+        return ScriptedLanguageModel(SCRIPT)
+
+    monkeypatch.setattr(compose, "make_language_model", load)
+    runnable = make(llm="slow", record=tmp_path)
+
+    async def drain() -> None:
+        async for _ in runnable.astream("get the sponge"):
+            pass
+
+    task = asyncio.create_task(drain())
+    assert await asyncio.to_thread(loading.wait, 10.0)
+    asyncio.get_running_loop().call_later(0.1, loaded.set)
+    await cancel(task)
+    assert list(tmp_path.iterdir()) == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "saycan-recorder"]
+    assert (await runnable.ainvoke("get the sponge")).folder is not None
+
+
+def test_a_recorded_stream_that_is_left_is_ended(tmp_path) -> None:
+    robot = FakeRobot()
+    stream = make(robot, ticks=True, record=tmp_path).stream("get the sponge")
+    while not isinstance(next(stream), Tick):
+        pass
+    stream.close()
+    assert robot.holds >= 1
+    (folder,) = tmp_path.iterdir()
+    assert [type(event) for event in read_trace(folder / "trace.jsonl").events] == [Decision, Tick]
+    assert not [thread for thread in threading.enumerate() if thread.name == "saycan-recorder"]
