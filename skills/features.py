@@ -82,11 +82,9 @@ def all_place_features(skills: Sequence[Skill], base_pose: ArrayLike, places: Ma
     near = nearest(base_pose, places)[0]
     known = {*places}  # a map that follows the furniture looks each name up anew
     named = [skill.place if skill.place in known else None for skill in skills]
-    features = {
-        name: place_features(base_pose, near if name is None else places[name], name is not None)
-        for name in dict.fromkeys(named)
-    }
-    return np.stack([features[name] for name in named])
+    rows = {name: row for row, name in enumerate(dict.fromkeys(named))}
+    features = [place_features(base_pose, near if name is None else places[name], name is not None) for name in rows]
+    return np.stack(features)[[rows[name] for name in named]]
 
 
 def state_features(observations: Mapping[str, NDArray[np.generic]], skill: Skill, places: Mapping[str, Place]) -> Array:

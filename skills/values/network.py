@@ -5,9 +5,10 @@ The cameras' feature maps become N tokens f_n, once for an observation; every ph
     a_hn = softmax_n(q_h . k_n / sqrt(d)),   seen_h = sum_n a_hn v_n,   peak_h = max_n q_h . k_n / sqrt(d),
 
 and a small perceptron on (seen, peak, phrase, body, place) answers three questions about each phrase: will the policy
-succeed if it starts now (value), does the precondition hold (possible), has it been done (done). So 551 phrases cost
-little more than one. A fourth answer is about the observation alone: whether picture and proprioception belong together
-(coherent), which tells a frozen, black or foreign picture.
+succeed if it starts now (value), does the precondition hold (possible), has it been done (done). Its first layer is a
+sum of what each of these adds, and what phrases and body add is computed once. So 551 phrases cost little more than
+one. A fourth answer is about the observation alone: whether picture and proprioception belong together (coherent),
+which tells a frozen, black or foreign picture.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Look:
 
     Attributes:
         keys, values: (B, N, heads * d) of all cameras' tokens, one camera after the other.
-        body: (B, hidden) encoded proprioception.
+        body: (B, hidden) what proprioception adds to the perceptron's first layer.
         counts: Tokens of each camera.
         features: (B, F) pooled features: what a foreign picture is told by.
         coherent: (B,) logit that picture and proprioception belong together.
@@ -54,7 +55,7 @@ class Phrases:
 
     Attributes:
         queries: (S, cameras * heads * d) or (B, S, cameras * heads * d).
-        phrase: (S, hidden) or (B, S, hidden).
+        phrase: (S, hidden) or (B, S, hidden), what they add to the perceptron's first layer.
     """
 
     queries: Tensor
@@ -115,6 +116,7 @@ class ValueNetwork(nn.Module):
             nn.Linear(seen + 2 * hidden + PLACE, hidden), nn.LayerNorm(hidden), nn.ReLU(),
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, len(ANSWERS)),
         )  # fmt: skip
+        self._widths = [seen, hidden, hidden, PLACE]
         pooled = 2 * len(cameras) * channels
         self.coherent = nn.Sequential(nn.Linear(pooled + hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
@@ -138,11 +140,13 @@ class ValueNetwork(nn.Module):
         everything = torch.cat(tokens, dim=1)
         features, inner = torch.cat(pooled, dim=1), self.body(body)
         coherent = self.coherent(torch.cat([features, inner], dim=1))[:, 0]
-        return Look(self.key(everything), self.worth(everything), inner, tuple(counts), features, coherent)
+        return Look(
+            self.key(everything), self.worth(everything), self._adds(inner, 2), tuple(counts), features, coherent
+        )
 
     def read(self, text: Tensor) -> Phrases:
         """Encode (S, E) or (B, S, E) sentence embeddings."""
-        return Phrases(self.query(text), self.phrase(text))
+        return Phrases(self.query(text), self._adds(self.phrase(text), 1))
 
     def ask(self, look: Look, phrases: Phrases, place: Tensor) -> Answers:
         """Answers about S phrases with (B, S, PLACE) features of the places that they are about."""
@@ -163,10 +167,22 @@ class ValueNetwork(nn.Module):
             parts += [seen.transpose(1, 2).flatten(2), scores.amax(dim=-1).transpose(1, 2)]
             attention.append(scores)
             start += tokens
-        body = look.body[:, None].expand(-1, count, -1)
-        answers = self.answer(torch.cat([*parts, phrase, body, place], dim=2))  # (B, S, 3)
+        answers = self._adds(torch.cat(parts, dim=2), 0) + self._adds(place, 3)
+        answers = answers + phrase + look.body[:, None] + self._first.bias
+        for layer in [*self.answer][1:]:
+            answers = layer(answers)  # (B, S, 3) in the end
         value, possible, done = answers.unbind(dim=2)
         return Answers(value, possible, done, tuple(attention))
+
+    @property
+    def _first(self) -> nn.Linear:
+        first = self.answer[0]
+        assert isinstance(first, nn.Linear)
+        return first
+
+    def _adds(self, part: Tensor, index: int) -> Tensor:
+        """What one of (what is seen, phrase, body, place) adds to the perceptron's first layer."""
+        return functional.linear(part, torch.split(self._first.weight, self._widths, dim=1)[index])
 
 
 def pointing_loss(attention: Sequence[Tensor], where: Tensor) -> Tensor:
