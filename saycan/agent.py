@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from saycan import compose
 from saycan.adapters import PolicyFunction, ValueOfSkill, as_policy, as_value_function
 from saycan.decision import Decision
-from saycan.episode import Episode, check_limits
+from saycan.episode import Episode, check_limits, drained
 from saycan.errors import (
     BadInputError,
     DecisionInterruptedError,
@@ -187,10 +187,10 @@ class Agent:
         """
         events = self.stream(instruction, max_steps=max_steps, max_seconds=max_seconds)
         if self.record is None:
-            return _drain(events)
+            return drained(events)
         from saycan.recorder import Recorder
 
-        return _drain(Recorder(self.record, instruction, self).watch(events))
+        return drained(Recorder(self.record, instruction, self).watch(events))
 
     def stream(
         self, instruction: str, *, max_steps: int | None = None, max_seconds: float | None = None
@@ -398,16 +398,3 @@ def _require(argument: str, found: object, kind: object, what: str) -> None:
     """Raise BadInputError unless an argument keeps its protocol; a class is not an instance of what it makes."""
     if isinstance(found, type) or not isinstance(found, kind):  # type: ignore[arg-type]  # a union is fine at run time
         raise BadInputError(f"{argument}= takes {what}; found {found!r}")
-
-
-def _drain(events: Generator[Event, None, Result]) -> Result:
-    """The return value. Ctrl-C between two events is handed in, so that the run still ends in its own words."""
-    while True:
-        try:
-            next(events)
-        except StopIteration as finished:
-            result: Result = finished.value
-            return result
-        except KeyboardInterrupt:
-            with contextlib.suppress(StopIteration):
-                events.throw(KeyboardInterrupt)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from time import perf_counter
 
 from saycan.errors import BadInputError
-from saycan.step import EndState, Memory, Outcome, Result, Step
+from saycan.step import EndState, Event, Memory, Outcome, Result, Step
 from saycan.stopwatch import Stopwatch
 
 STUCK_AFTER = 3
@@ -74,3 +76,16 @@ def check_limits(max_steps: int, max_seconds: float) -> None:
     """Raise BadInputError for a limit that is not positive."""
     if max_steps < 1 or not max_seconds > 0:
         raise BadInputError(f"max_steps and max_seconds must be positive, found {max_steps} and {max_seconds}")
+
+
+def drained(events: Generator[Event, None, Result]) -> Result:
+    """What a run comes to. Ctrl-C between two events is handed in, so that the run still ends in its own words."""
+    while True:
+        try:
+            next(events)
+        except StopIteration as finished:
+            result: Result = finished.value
+            return result
+        except KeyboardInterrupt:
+            with contextlib.suppress(StopIteration):
+                events.throw(KeyboardInterrupt)

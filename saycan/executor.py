@@ -94,7 +94,7 @@ def execute(
         outcome, message = Outcome.FAILED, str(error)
     except RobotError as error:
         if should_stop():  # whoever stops may also close, so that nothing moves any more
-            outcome, message = Outcome.STOPPED, "stopped"
+            outcome, message = Outcome.STOPPED, f"stopped: {error}"
         else:
             outcome, message, fault = Outcome.FAILED, f"the robot failed: {error}", error
     except KeyboardInterrupt:

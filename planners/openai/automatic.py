@@ -13,11 +13,11 @@ from saycan.planners.deadline import Deadline
 from saycan.planners.openai.chat import ChatModel
 from saycan.planners.openai.completions import CompletionsModel
 from saycan.planners.openai.connection import Connection, ConnectionOptions
-from saycan.planners.openai.model import ServedModel
+from saycan.planners.openai.model import GeneratingModel
 from saycan.planners.openai.structured import StructuredModel
 
 
-class AutomaticModel(ServedModel):
+class AutomaticModel(GeneratingModel):
     """Completions with echo where the server does them, else chat with labels, else structured output.
 
     What a server can do is asked once, by one or two short requests for each way, within the deadline of the first
@@ -76,10 +76,9 @@ class AutomaticModel(ServedModel):
         """(N,) float64 nats, in the way that was found."""
         return self._found(deadline).score_within(prompt, options, deadline)
 
-    def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
-        """See `saycan.language.TextGenerator`; in the way that was found."""
-        deadline = self.connection.begin()
-        return self._found(deadline).generate(prompt, max_tokens=max_tokens, stop=stop, deadline=deadline)
+    def generate_within(self, prompt: str, max_tokens: int, stop: Sequence[str], deadline: Deadline) -> str:
+        """How the model goes on with a text, in the way that was found."""
+        return self._found(deadline).generate_within(prompt, max_tokens, stop, deadline)
 
     def _found(self, deadline: Deadline) -> CompletionsModel | ChatModel | StructuredModel:
         self.prepare(deadline)

@@ -20,7 +20,7 @@ from saycan.planners.deadline import Deadline
 from saycan.planners.letters import LETTERS, read_letters
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.model import ServedModel
+from saycan.planners.openai.model import GeneratingModel
 from saycan.planners.openai.orders import rotations, without_liking
 from saycan.planners.openai.statuses import UnsupportedError
 from saycan.planners.openai.words import Words
@@ -34,7 +34,7 @@ _NUMBERS_OF_TOKENS = (len(LETTERS), 10, 5)
 """How many likeliest tokens are asked for: OpenAI's limit is 20, and a server that allows fewer refuses more."""
 
 
-class ChatModel(ServedModel):
+class ChatModel(GeneratingModel):
     """Scores by /chat/completions with logprobs and top_logprobs.
 
     Args:
@@ -86,16 +86,9 @@ class ChatModel(ServedModel):
 
         return in_rounds(len(options), self._tokens, ask)
 
-    def generate(
-        self,
-        prompt: str,
-        *,
-        max_tokens: int = 32,
-        stop: Sequence[str] = ("\n",),
-        deadline: Deadline | None = None,
-    ) -> str:
-        """See `saycan.language.TextGenerator`; the model is asked to go on with the text, before the deadline."""
-        return generate_in_chat(self.connection, prompt, max_tokens, stop, deadline or self.connection.begin())
+    def generate_within(self, prompt: str, max_tokens: int, stop: Sequence[str], deadline: Deadline) -> str:
+        """How the model goes on with a text, when it is asked to."""
+        return generate_in_chat(self.connection, prompt, max_tokens, stop, deadline)
 
     def _ask(self, prompt: str, groups: Sequence[Sequence[str]], deadline: Deadline) -> list[NDArray[np.float64]]:
         """For each group, (K,) log-probabilities of its options; every group in several orders."""

@@ -17,7 +17,7 @@ from saycan.planners.deadline import Deadline
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
 from saycan.planners.openai.echo import Echo, shared_tokens
-from saycan.planners.openai.model import ServedModel
+from saycan.planners.openai.model import GeneratingModel
 from saycan.planners.openai.statuses import UnsupportedError
 from saycan.planners.stops import before
 
@@ -25,7 +25,7 @@ _PROBE = "The"  # short: some servers need a second for each token
 _AGREEMENT = 0.5  # nats between two ways of asking for one log-probability; low-precision arithmetic differs by less
 
 
-class CompletionsModel(ServedModel):
+class CompletionsModel(GeneratingModel):
     """Scores by /completions with echo and logprobs; exact.
 
     Before the first question it asks twice about a short text, once as generated and once as echoed, and refuses a
@@ -105,16 +105,8 @@ class CompletionsModel(ServedModel):
         counts = dict(zip(distinct, self._last[2], strict=True))
         return np.array([counts[option] for option in options], dtype=np.int64)
 
-    def generate(
-        self,
-        prompt: str,
-        *,
-        max_tokens: int = 32,
-        stop: Sequence[str] = ("\n",),
-        deadline: Deadline | None = None,
-    ) -> str:
-        """See `saycan.language.TextGenerator`; before the deadline, where one has begun."""
-        deadline = deadline or self.connection.begin()
+    def generate_within(self, prompt: str, max_tokens: int, stop: Sequence[str], deadline: Deadline) -> str:
+        """How the model goes on with a text."""
         model = self.connection.model(deadline)
         body = self.connection.ask(
             lambda client: client.completions.with_streaming_response.create(

@@ -65,3 +65,15 @@ class ServedModel(ABC):
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+
+class GeneratingModel(ServedModel):
+    """One that writes text, too: implements `saycan.language.TextGenerator` but for the question itself."""
+
+    def generate(self, prompt: str, *, max_tokens: int = 32, stop: Sequence[str] = ("\n",)) -> str:
+        """How the model goes on with a text, see `saycan.language.TextGenerator`."""
+        return self.generate_within(prompt, max_tokens, stop, self.connection.begin())
+
+    @abstractmethod
+    def generate_within(self, prompt: str, max_tokens: int, stop: Sequence[str], deadline: Deadline) -> str:
+        """The same before the deadline. Raises LanguageModelError."""

@@ -20,7 +20,7 @@ from saycan.planners.deadline import Deadline
 from saycan.planners.openai.body import Body
 from saycan.planners.openai.chat import answer, generate_in_chat, limits, messages
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
-from saycan.planners.openai.model import ServedModel
+from saycan.planners.openai.model import GeneratingModel
 from saycan.planners.openai.statuses import UnsupportedError
 from saycan.planners.openai.words import Words
 from saycan.planners.rounds import dealt
@@ -34,7 +34,7 @@ _FORMS = ("json_schema", "json_object")
 """Ways of asking for structure: OpenAI's, which vLLM and llama-server know too, and llama-cpp-python's."""
 
 
-class StructuredModel(ServedModel):
+class StructuredModel(GeneratingModel):
     """Ranks by /chat/completions with a response format.
 
     Args:
@@ -86,16 +86,9 @@ class StructuredModel(ServedModel):
         scores: NDArray[np.float64] = np.log(probabilities)
         return scores
 
-    def generate(
-        self,
-        prompt: str,
-        *,
-        max_tokens: int = 32,
-        stop: Sequence[str] = ("\n",),
-        deadline: Deadline | None = None,
-    ) -> str:
-        """See `saycan.language.TextGenerator`; the model is asked to go on with the text, before the deadline."""
-        return generate_in_chat(self.connection, prompt, max_tokens, stop, deadline or self.connection.begin())
+    def generate_within(self, prompt: str, max_tokens: int, stop: Sequence[str], deadline: Deadline) -> str:
+        """How the model goes on with a text, when it is asked to."""
+        return generate_in_chat(self.connection, prompt, max_tokens, stop, deadline)
 
     def _rank(self, prompt: str, options: Sequence[str], among: list[int], deadline: Deadline) -> list[int]:
         """The best of the options with the indices `among`, best first; too many are ranked in groups first."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -104,35 +105,28 @@ def test_a_policy_acts_in_its_own_name(tmp_path: Path, fake: list, monkeypatch: 
     assert {episode.source for episode in episodes(tmp_path / "a.hdf5")} == {"learned:some.safetensors"}
 
 
-def test_a_scene_in_which_the_gate_stops_the_robot_costs_no_other(
-    tmp_path: Path, fake: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[Gate] = []
-
-    def make_policy(name: str, robot: Gate) -> PrivilegedExperts:
-        made.append(robot)
-        if len(made) == 2:
-            robot.emergency_stop("a test")
-        return PrivilegedExperts(robot.driver)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(compose, "make_policy", make_policy)
-    make_shard(work(tmp_path / "a.hdf5", first=4, count=3, policy="learned:some.safetensors"))
-    assert [*dict.fromkeys(episode.seed for episode in episodes(tmp_path / "a.hdf5"))] == [4, 6]
+def stopped(robot: Gate) -> None:
+    robot.emergency_stop("a test")
 
 
-def test_a_scene_whose_simulation_diverges_costs_no_other(
-    tmp_path: Path, fake: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[Gate] = []
-
-    def make_policy(name: str, robot: Gate) -> PrivilegedExperts:
-        made.append(robot)
-        if len(made) == 2:
-            robot.driver.apply = diverged  # type: ignore[method-assign]
-        return PrivilegedExperts(robot.driver)  # type: ignore[arg-type]
-
-    def diverged(action: Action) -> Action:
+def diverging(robot: Gate) -> None:
+    def apply(action: Action) -> Action:
         raise RobotError("the simulation diverged; reset the kitchen")
+
+    robot.driver.apply = apply  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("spoil", [stopped, diverging])
+def test_a_scene_in_which_the_robot_stops_costs_no_other(
+    spoil: Callable[[Gate], None], tmp_path: Path, fake: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Gate] = []
+
+    def make_policy(name: str, robot: Gate) -> PrivilegedExperts:
+        made.append(robot)
+        if len(made) == 2:
+            spoil(robot)
+        return PrivilegedExperts(robot.driver)  # type: ignore[arg-type]
 
     monkeypatch.setattr(compose, "make_policy", make_policy)
     make_shard(work(tmp_path / "a.hdf5", first=4, count=3, policy="learned:some.safetensors"))
