@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saycan.errors import BadInputError
+from saycan.quaternion import rotation_matrix
 
 Detected = Sequence[float] | NDArray[np.bool_]
 """A pixel (u, v), a box (left, top, right, bottom), or an (H, W) mask; pixels, u to the right and v down."""
@@ -71,13 +72,8 @@ def transform(position: ArrayLike, quaternion: ArrayLike) -> NDArray[np.float64]
     where, turn = np.asarray(position, np.float64), np.asarray(quaternion, np.float64)
     if where.shape != (3,) or turn.shape != (4,) or not np.linalg.norm(turn) > 0:
         raise BadInputError(f"a pose is a position (3,) and a quaternion (4,), found {where} and {turn}")
-    w, x, y, z = turn / np.linalg.norm(turn)
     T = np.eye(4)
-    T[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
+    T[:3, :3] = rotation_matrix(turn / np.linalg.norm(turn))
     T[:3, 3] = where
     return T
 

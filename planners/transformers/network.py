@@ -40,6 +40,7 @@ class CausalNetwork:
         takes = inspect.signature(self.body.forward).parameters
         self._cache_argument = "cache" if "cache" in takes else "past_key_values"
         self.config = model.config.get_text_config()
+        self._placed = "position_ids" in takes and not getattr(self.config, "alibi", False)
         self._kinds = set(getattr(self.config, "layer_types", None) or ())
         self._window: int | None = getattr(self.config, "sliding_window", None)
         self.fed = 0
@@ -48,8 +49,9 @@ class CausalNetwork:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every layer attends in a way that masks can tell it; recurrent layers and fixed blocks do not."""
-        return self._kinds <= {"full_attention", "sliding_attention"}
+        """Whether it can be told where tokens stand (ALiBi counts by itself), and every layer attends in a way that
+        masks can tell it; recurrent layers and fixed blocks do not."""
+        return self._placed and self._kinds <= {"full_attention", "sliding_attention"}
 
     def forget(self) -> None:
         """Begin with an empty cache."""

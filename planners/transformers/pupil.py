@@ -79,7 +79,8 @@ class Pupil:
         self._network = CausalNetwork(model, self.device)
         if not self._network.is_plain:
             raise BadInputError(
-                f"{course.model} cannot be told who sees whom, which lessons side by side need; take another model"
+                f"{course.model} cannot be told who sees whom or what stands where, which lessons side by side need; "
+                "take another model, such as Gemma 3, Llama or Qwen"
             )
         head = OutputHead(model)
         if not head.is_plain:

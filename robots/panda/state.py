@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from saycan.place import Place
 from saycan.privileged import CameraPose, ObjectState, PrivilegedState, SpillState
+from saycan.quaternion import rotation_matrix
 from saycan.robots.kitchen.scene import Thing
 from saycan.robots.panda.bodies import thing_shapes
 from saycan.robots.panda.kinematics import GRASP, PALM
@@ -20,7 +21,7 @@ def read(world: World, cameras: dict[str, CameraPose]) -> PrivilegedState:
     """A snapshot that later simulation does not change. The robot counts as standing at the table, and is bolted."""
     held = world.held()
     position, quaternion = world.hand()
-    y_axis = axes(quaternion)[:, 1]
+    y_axis = rotation_matrix(quaternion)[:, 1]
     return PrivilegedState(
         objects=tuple(_object(world, thing, thing == held) for thing in world.bodies),
         places=dict(PLACES),
@@ -42,23 +43,11 @@ def read(world: World, cameras: dict[str, CameraPose]) -> PrivilegedState:
     )
 
 
-def axes(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, 3) rotation matrix of a quaternion (w, x, y, z)."""
-    w, x, y, z = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
 def _object(world: World, thing: Thing, held: bool) -> ObjectState:
     model = world.models[thing]
     position, quaternion = world.pose(thing)
     _, solid = thing_shapes(model)
-    bottom = float(position[2]) + solid.lowest(axes(quaternion))
+    bottom = float(position[2]) + solid.lowest(rotation_matrix(quaternion))
     place = next((name for name, place in PLACES.items() if _rests(place, position, bottom, held)), None)
     return ObjectState(
         id=thing.id,

@@ -12,6 +12,7 @@ from saycan.action import Action
 from saycan.errors import BadInputError, RobotError, UnknownNameError
 from saycan.observation import Observation
 from saycan.privileged import CameraPose, PrivilegedState
+from saycan.quaternion import rotation_matrix
 from saycan.robot import Limits, RobotSpec
 from saycan.robots.kitchen.scene import Scene, parse_scene
 from saycan.robots.panda.arrangement import arrange
@@ -19,7 +20,7 @@ from saycan.robots.panda.bullet import connect
 from saycan.robots.panda.cameras import MOUNTINGS, Renderer, camera_pose
 from saycan.robots.panda.kinematics import JOINT_ZERO, panda_arm
 from saycan.robots.panda.layout import PLACES
-from saycan.robots.panda.state import axes, read
+from saycan.robots.panda.state import read
 from saycan.robots.panda.world import World
 
 DEFAULT_SCENE = "spill on table, sponge on table, coke can on table, apple on table"
@@ -167,7 +168,7 @@ class PandaTable:
 
     def _poses(self) -> dict[str, CameraPose]:
         position, quaternion = self._world.hand()
-        rotation, look = axes(quaternion), self.scene.appearance
+        rotation, look = rotation_matrix(quaternion), self.scene.appearance
         return {name: camera_pose(mounting, position, rotation, look) for name, mounting in MOUNTINGS.items()}
 
     def _require_open(self) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from saycan.action import Action
 from saycan.errors import SceneError
+from saycan.quaternion import rotation_matrix
 from saycan.robots.kitchen.appearance import Appearance
 from saycan.robots.kitchen.objects import ObjectModel, grasp_depth
 from saycan.robots.kitchen.scene import Thing
@@ -77,7 +78,7 @@ class World:
         position, quaternion = self.hand()
         below = max(0.5 * model.size[2] - grasp_depth(model), 0.0) + lower
         at = position - np.array([0.0, 0.0, below])
-        yaw = _yaw_of(self.client, quaternion) - model.grasp_yaw
+        yaw = _yaw_of(quaternion) - model.grasp_yaw
         self._add(thing, model, (float(at[0]), float(at[1]), float(at[2])), yaw)
         body = self.bodies[thing]
         kept = self.client.getBasePositionAndOrientation(body)
@@ -211,8 +212,7 @@ class World:
             )  # fmt: skip
 
 
-def _yaw_of(client: Any, quaternion: NDArray[np.float64]) -> float:
+def _yaw_of(quaternion: NDArray[np.float64]) -> float:
     """Direction of a frame's y axis about the vertical, rad."""
-    w, x, y, z = quaternion
-    matrix = np.array(client.getMatrixFromQuaternion([x, y, z, w])).reshape(3, 3)
-    return float(np.arctan2(matrix[1, 1], matrix[0, 1]))
+    x, y, _ = rotation_matrix(quaternion)[:, 1]
+    return float(np.arctan2(y, x))

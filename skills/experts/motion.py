@@ -15,6 +15,7 @@ from saycan.action import Action
 from saycan.observation import Observation
 from saycan.place import Place
 from saycan.privileged import PrivilegedState
+from saycan.quaternion import rotation_matrix
 
 Vector = NDArray[np.float64]
 
@@ -156,12 +157,11 @@ def base_before(state: PrivilegedState, place: Place, point: Vector) -> Vector:
 
 def yaw_of(observation: Observation) -> float:
     """Yaw of the end effector in the base frame, rad."""
-    w, x, y, z = observation.ee_quaternion
-    return float(np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z)))
+    turned = rotation_matrix(observation.ee_quaternion)
+    return float(np.arctan2(turned[1, 0], turned[0, 0]))
 
 
 def tilt_of(observation: Observation) -> Vector:
     """(2,) rotation vector (x, y in the base frame) that points the gripper straight down again."""
-    w, x, y, z = observation.ee_quaternion
-    up = np.array([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])  # the hand's z axis
-    return np.array([up[1], -up[0]])
+    x, y, _ = rotation_matrix(observation.ee_quaternion)[:, 2]  # the hand's z axis
+    return np.array([y, -x])

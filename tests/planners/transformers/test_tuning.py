@@ -99,6 +99,12 @@ def test_a_model_whose_logits_the_loss_does_not_know_is_refused(kind: str, tmp_p
         pupils.Pupil(course)
 
 
+@pytest.mark.parametrize("kind", ["bloom", "mamba"])
+def test_a_model_that_cannot_be_told_positions_is_refused(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="cannot be told who sees whom or what stands where"):
+        pupils.Pupil(Course(str(save_model(tmp_path, kind)), 2, device="cpu"))
+
+
 @pytest.mark.parametrize("scale", [1.0, 100.0], ids=["usual", "a target less likely than exp can say"])
 def test_the_gradient_of_the_head_is_that_of_all_logits(scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pupils, "_TILE", 7)
