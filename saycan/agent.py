@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from saycan import compose
 from saycan.adapters import PolicyFunction, ValueOfSkill, as_policy, as_value_function
 from saycan.decision import Decision
-from saycan.episode import Episode, check_limits, drained
+from saycan.episode import Episode, check_limits, drained, ended_by
 from saycan.errors import (
     BadInputError,
     DecisionInterruptedError,
@@ -32,7 +32,7 @@ from saycan.library import SkillLibrary, Template
 from saycan.planner import Planner
 from saycan.policy import Policy, close_policy
 from saycan.robot import Robot
-from saycan.skill import DONE, Skill
+from saycan.skill import Skill
 from saycan.step import EndState, Event, Feedback, Memory, Outcome, Result, Step
 from saycan.success import SuccessDetector
 from saycan.value import ValueFunction
@@ -195,7 +195,7 @@ class Agent:
     def stream(
         self, instruction: str, *, max_steps: int | None = None, max_seconds: float | None = None
     ) -> Generator[Event, None, Result]:
-        """The same as a generator of typed events, in this order: (Feedback* Decision Tick* Step)* Result.
+        """The same as a generator of typed events, in this order: (Feedback* Decision (Tick* Step)?)* Result.
 
         Whoever drains it sets the pace; closing it holds the robot. The last event is the result, which is also the
         generator's return value. A bad instruction, and a part that is missing or cannot be loaded, raise at once.
@@ -232,7 +232,8 @@ class Agent:
     def tell(self, text: str) -> None:
         """Tell a run something: the planner takes it in before its next decision. From any thread.
 
-        What an idle robot is told is for its next run; what a run is told after its last decision is for nobody.
+        What an idle robot is told is for its next run. A run does not end on a decision during which it was told
+        something; it decides afresh.
         """
         self._told.put(Feedback("human", check_instruction(text)))
 
@@ -310,14 +311,13 @@ class Agent:
                 run.seconds_deciding += perf_counter() - began
             with run.stood:
                 yield decision
-            if decision.refusal:
-                return EndState.STUCK, f"the language model declined: {decision.refusal}"
-            if decision.skill is None:
-                return EndState.STUCK, decision.note or "no skill is both useful and possible from here"
-            if decision.skill.phrase == DONE.phrase:
-                return EndState.FINISHED, "the planner chose done"
+            if (ended := ended_by(decision)) is not None:
+                if not self._told.empty():
+                    continue  # somebody spoke while it was being decided that there is nothing more to do
+                return ended
             if self._stop.is_set():
                 return EndState.STOPPED, "stopped"
+            assert decision.skill is not None
 
             step, fault = yield from execute(
                 self.robot,

@@ -7,7 +7,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from saycan.decision import Decision
 from saycan.errors import BadInputError
+from saycan.skill import DONE
 from saycan.step import EndState, Event, Memory, Outcome, Result, Step
 from saycan.stopwatch import Stopwatch
 
@@ -70,6 +72,15 @@ class Episode:
     def result(self, end: EndState, message: str) -> Result:
         """The whole of it, at its end."""
         return Result(self.instruction, end, message, tuple(self.steps), self.seconds, self.seconds_deciding)
+
+
+def ended_by(decision: Decision) -> tuple[EndState, str] | None:
+    """How and why a run ends with a decision that leads to no step; None for one that does."""
+    if decision.refusal:
+        return EndState.STUCK, f"the language model declined: {decision.refusal}"
+    if decision.skill is None:
+        return EndState.STUCK, decision.note or "no skill is both useful and possible from here"
+    return (EndState.FINISHED, "the planner chose done") if decision.skill.phrase == DONE.phrase else None
 
 
 def check_limits(max_steps: int, max_seconds: float) -> None:

@@ -119,7 +119,7 @@ class Result:
 
 
 Event = Decision | Tick | Step | Feedback | Result
-"""What `Agent.stream` yields, in this order: (Feedback* Decision Tick* Step)* Result."""
+"""What `Agent.stream` yields, in this order: (Feedback* Decision (Tick* Step)?)* Result."""
 
 Memory = Step | Feedback
 """What a planner remembers of the run so far."""

@@ -391,17 +391,30 @@ def test_feedback_is_heard_before_the_next_decision() -> None:
     assert feedback in planner.memories[1] and feedback in planner.memories[2]
 
 
-@pytest.mark.parametrize("way", ["finished", "stopped", "closed"])
+def test_who_speaks_while_it_is_being_decided_that_all_is_done_is_heard() -> None:
+    planner = Planner(["done", "wave", "done"])
+    agent = make(planner=planner)
+    events = []
+    for event in agent.stream("greet"):
+        if isinstance(event, Decision) and not events:
+            agent.tell("wave, please")
+        events.append(event)
+    heard = Feedback("human", "wave, please")
+    assert events[1] == heard and [heard in memory for memory in planner.memories] == [False, True, True]
+    assert [step.skill.phrase for step in events[-1].steps] == ["wave"]
+
+
+@pytest.mark.parametrize("way", ["stopped", "closed"])
 def test_what_a_run_is_told_too_late_is_not_heard_by_the_next(way: str) -> None:
     planner = Planner(["wave", "done", "done"])
     agent = make(planner=planner)
     run = agent.stream("greet")
     for event in run:
-        if isinstance(event, Decision) and event.skill.phrase == ("done" if way == "finished" else "wave"):
+        if isinstance(event, Decision) and event.skill.phrase == "wave":
             agent.tell("to this one")
             if way == "closed":
                 run.close()
-            elif way == "stopped":
+            else:
                 agent.stop()
     planner.phrases, planner.memories = ["done"], []
     agent.tell("to the next one")
