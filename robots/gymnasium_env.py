@@ -22,7 +22,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.action import ACTION_SIZE, Action
+from saycan.action import ACTION_SIZE, GRIPPER, TERMINATE, Action
 from saycan.errors import BadInputError, RobotError, UnknownNameError
 from saycan.gate import Gate
 from saycan.observation import Observation
@@ -177,7 +177,8 @@ class KitchenEnv(gymnasium.Env):  # type: ignore[misc]  # where Gymnasium is not
         """The robot's action for one of this environment's, (11,) in [-1, 1]; what lies outside is clipped."""
         share = 0.5 * (np.clip(np.asarray(vector, np.float64), -1.0, 1.0) + 1.0)
         values = self._low + share * (self._high - self._low)
-        return Action(values[:6], float(values[6]), values[7:10], bool(share[10] > 0.5))
+        ended = bool(share[TERMINATE] > 0.5)
+        return Action(values[:GRIPPER], float(values[GRIPPER]), values[GRIPPER + 1 : TERMINATE], ended)
 
     def to_vector(self, action: Action) -> NDArray[np.float32]:
         """The inverse of `to_action`, to show this environment what a policy of SayCan does."""

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ACTION_SIZE = 11
+GRIPPER, TERMINATE = 6, 10
+"""Places in an action vector: hand 0 to 5, gripper, base 7 to 9, terminate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Action:
     def from_vector(cls, vector: ArrayLike) -> Action:
         """The inverse of `to_vector`; terminate is true at 0.5 and above. Raises ValueError on another shape."""
         v = _vector(vector, ACTION_SIZE, "action vector")
-        return cls(v[:6], float(v[6]), v[7:10], bool(v[10] >= 0.5))
+        return cls(v[:GRIPPER], float(v[GRIPPER]), v[GRIPPER + 1 : TERMINATE], bool(v[TERMINATE] >= 0.5))
 
     def is_finite(self) -> bool:
         """Whether every number in it is finite."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.action import Action
+from saycan.action import GRIPPER, TERMINATE, Action
 from saycan.observation import Observation
 from saycan.place import Place
 
@@ -104,7 +104,7 @@ class RobotSpec:
         ee, turn, base = limits.ee_speed * period, limits.ee_turn * period, limits.base_speed * period
         high = np.array([ee, ee, ee, turn, turn, turn, 1.0, base, base, limits.base_turn * period, 1.0])
         low = -high
-        low[[6, 10]] = 0.0  # the gripper's opening and terminate
+        low[[GRIPPER, TERMINATE]] = 0.0
         return low, high
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.action import Action
+from saycan.action import GRIPPER, TERMINATE, Action
 
 THETA = 0.25
 SIGMA = np.array([0.005, 0.005, 0.005, 0.008, 0.008, 0.03, 0.0, 0.004, 0.004, 0.010])
@@ -51,12 +51,12 @@ class Noise:
         if self._grip_left == 0 and rng.random() < GRIPPER_CHANCE * self._level:
             self._grip_left, self._grip = int(rng.integers(2, 6)), float(rng.random() < 0.5)
         vector: NDArray[np.float64] = action.to_vector()
-        vector[:10] += self._walk
+        vector[:TERMINATE] += self._walk
         if self._left:
             self._left -= 1
-            vector[:10] += self._push
+            vector[:TERMINATE] += self._push
         if self._grip_left:
             self._grip_left -= 1
-            vector[6] = self._grip
-        vector[6] = np.clip(vector[6], 0.0, 1.0)
+            vector[GRIPPER] = self._grip
+        vector[GRIPPER] = np.clip(vector[GRIPPER], 0.0, 1.0)
         return Action.from_vector(vector)

@@ -30,15 +30,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from saycan.action import ACTION_SIZE
+from saycan.action import ACTION_SIZE, TERMINATE
 from saycan.precision import coarse
 from saycan.skills.features import STATE
 from saycan.skills.pointing import coordinates, log_softmax, pointing_loss
 from saycan.skills.policies.film import FiLM
 from saycan.skills.policies.network import Inputs, Targets
-
-TERMINATE = 10
-"""Its place in an action vector."""
 
 WEIGHTS = (1.0, 1.0, 1.0, 0.5, 0.5, 1.0, 0.5, 1.0, 1.0, 1.0)
 """Of the Huber loss of each channel but terminate: end effector 6, gripper, base 3."""

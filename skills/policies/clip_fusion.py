@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from saycan.action import ACTION_SIZE
+from saycan.action import ACTION_SIZE, GRIPPER, TERMINATE
 from saycan.skills.pointing import coordinates, pointing_loss
 from saycan.skills.policies.clip.towers import Clip, build_vision
 from saycan.skills.policies.network import Inputs, Targets
 
-_SWITCHES = [6, 10]  # gripper and terminate in an action: one thing or the other, rarely between
+_SWITCHES = [GRIPPER, TERMINATE]  # one thing or the other, rarely between
 _MOTIONS = [i for i in range(ACTION_SIZE) if i not in _SWITCHES]
 
 
@@ -155,7 +155,7 @@ class ClipFusion(nn.Module):
         """
         raw, asked, maps = self._fuse(inputs)
         mask, wanted = targets.mask, targets.actions
-        going = mask * (wanted[..., _SWITCHES[-1]] < 0)  # a period that terminates moves nothing, whatever else it says
+        going = mask * (wanted[..., TERMINATE] < 0)  # a period that terminates moves nothing, whatever else it says
         motions = functional.smooth_l1_loss(
             raw[..., _MOTIONS].tanh(), wanted[..., _MOTIONS], reduction="none", beta=0.1
         ).mean(-1)

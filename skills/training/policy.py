@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from saycan.action import GRIPPER, TERMINATE
 from saycan.errors import BadInputError
 from saycan.skills.data.frames import Frames
 from saycan.skills.kitchen import held_out
@@ -49,9 +50,9 @@ def row_weights(frames: Frames) -> NDArray[np.float64]:
     far = np.linalg.norm(frames.actions[:, 7:9], axis=1) > 0.02
     turning = np.abs(frames.actions[:, 9]) > 0.04
     weights[far | turning] = DRIVING
-    opening, wanted = frames.state[:, OPENING], frames.actions[:, 6]
+    opening, wanted = frames.state[:, OPENING], frames.actions[:, GRIPPER]
     moving = ((wanted < 0.5) & (opening > EMPTY)) | ((wanted > 0.5) & (opening < EMPTY))
-    ending = frames.actions[:, 10] > 0.5
+    ending = frames.actions[:, TERMINATE] > 0.5
     weights[moving] = MOVING
     weights[ending] = ENDING
     phrases = {phrase: index for index, phrase in enumerate(frames.phrases)}
@@ -205,10 +206,10 @@ def evaluate(network: torch.nn.Module, batches: PolicyBatches, count: int = 1536
             inputs, targets = batches.draw(rng, 256)
             predicted = network.actions(inputs)[:, 0]  # type: ignore[operator]
             wanted = targets.actions[:, 0]
-            going = wanted[:, 10] < 0
+            going = wanted[:, TERMINATE] < 0
             hand += (predicted - wanted)[going, :3].norm(dim=1).tolist()
-            grip += ((predicted[going, 6] > 0) == (wanted[going, 6] > 0)).float().tolist()
-            ended += ((predicted[:, 10] > 0) == (wanted[:, 10] > 0)).float().tolist()
+            grip += ((predicted[going, GRIPPER] > 0) == (wanted[going, GRIPPER] > 0)).float().tolist()
+            ended += ((predicted[:, TERMINATE] > 0) == (wanted[:, TERMINATE] > 0)).float().tolist()
             for name, maps in network.looks_at(inputs).items():  # type: ignore[operator]
                 if name in targets.points:
                     hits.setdefault(name, []).extend(_hits(maps, targets.points[name]))

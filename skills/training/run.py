@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from saycan.action import GRIPPER
 from saycan.digest import digest
 from saycan.errors import BadInputError
 from saycan.library import SkillLibrary
@@ -252,7 +253,7 @@ def stride(folders: Sequence[Path]) -> int:
 
 def binary(frames: Frames) -> bool:
     """Whether the demonstrated fingers are either open or closed, but for a few rows in between."""
-    openings = frames.actions[:, 6]
+    openings = frames.actions[:, GRIPPER]
     return bool(((openings > 0.1) & (openings < 0.9)).mean() < 0.1)
 
 

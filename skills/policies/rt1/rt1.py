@@ -16,7 +16,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from saycan.action import ACTION_SIZE
+from saycan.action import ACTION_SIZE, TERMINATE
 from saycan.errors import BadInputError
 from saycan.skills.pointing import pointing_loss
 from saycan.skills.policies.network import Inputs, Targets
@@ -24,9 +24,6 @@ from saycan.skills.policies.rt1.bins import BINS, around, from_bins
 from saycan.skills.policies.rt1.token_learner import TokenLearner
 from saycan.skills.policies.rt1.tokenizer import FilmEfficientNet, build_tokenizer
 from saycan.skills.policies.rt1.transformer import CausalTransformer
-
-TERMINATE = ACTION_SIZE - 1
-"""Its place in an action vector."""
 
 
 class RT1(nn.Module):
