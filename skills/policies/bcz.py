@@ -33,6 +33,7 @@ from torch.nn import functional
 from saycan.action import ACTION_SIZE, TERMINATE
 from saycan.precision import coarse
 from saycan.skills.features import STATE
+from saycan.skills.group_norm import GroupNorm
 from saycan.skills.pointing import coordinates, log_softmax, pointing_loss
 from saycan.skills.policies.film import FiLM
 from saycan.skills.policies.network import Inputs, Targets
@@ -53,9 +54,9 @@ class Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, text: int, dilation: int = 1) -> None:
         super().__init__()
         self.first = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.norm1 = nn.GroupNorm(8, outputs)
+        self.norm1 = GroupNorm(8, outputs)
         self.second = nn.Conv2d(outputs, outputs, 3, 1, dilation, dilation, bias=False)
-        self.norm2 = nn.GroupNorm(8, outputs)
+        self.norm2 = GroupNorm(8, outputs)
         self.film = FiLM(text, outputs)
         same = stride == 1 and inputs == outputs
         self.skip = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
@@ -118,7 +119,7 @@ class Eye(nn.Module):
         self.finder = None
         if finder:
             self.finder = nn.Sequential(
-                nn.Conv2d(stem, finder, 3, 2, 1, bias=False), nn.GroupNorm(8, finder), nn.ReLU(),
+                nn.Conv2d(stem, finder, 3, 2, 1, bias=False), GroupNorm(8, finder), nn.ReLU(),
                 nn.Conv2d(finder, finder, 1), nn.ReLU(), nn.Conv2d(finder, finder, 1),
             )  # fmt: skip
         self.attention = nn.Conv2d(channels, keypoints, 1) if keypoints else None

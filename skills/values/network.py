@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from saycan.precision import coarse
 from saycan.skills.features import BODY, PLACE
+from saycan.skills.group_norm import GroupNorm
 from saycan.skills.pointing import coordinates, log_softmax
 from saycan.skills.pointing import pointing_loss as one_camera
 
@@ -221,8 +222,8 @@ class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.inner = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.GroupNorm(8, channels), nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.GroupNorm(8, channels),
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), GroupNorm(8, channels), nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), GroupNorm(8, channels),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
