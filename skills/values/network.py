@@ -157,17 +157,14 @@ class ValueNetwork(nn.Module):
             queries, phrase = queries.expand(batch, -1, -1), phrase.expand(batch, -1, -1)
         count = queries.shape[1]
         queries = (queries * width**-0.5).view(batch, count, len(self._cameras), heads, width).permute(2, 0, 3, 1, 4)
-        parts, attention, start = [], [], 0
-        for asked, tokens in zip(queries, look.counts, strict=True):
-            keys, values = (
-                every[:, start : start + tokens].view(batch, tokens, heads, width).transpose(1, 2)
-                for every in (look.keys, look.values)
-            )
+        parts, attention = [], []
+        by_camera = zip(queries, look.keys.split(look.counts, 1), look.values.split(look.counts, 1), strict=True)
+        for asked, *both in by_camera:
+            keys, values = (every.view(batch, -1, heads, width).transpose(1, 2) for every in both)
             scores = asked @ keys.transpose(2, 3)  # (B, heads, S, tokens)
             seen = scores.softmax(dim=-1) @ values
             parts += [seen.transpose(1, 2).flatten(2), scores.amax(dim=-1).transpose(1, 2)]
             attention.append(scores)
-            start += tokens
         answers = self._adds(torch.cat(parts, dim=2), 0) + self._adds(place, 3)
         answers = answers + phrase + look.body[:, None] + self._first.bias
         for layer in [*self.answer][1:]:
