@@ -74,6 +74,7 @@ PLANNERS = {
 """Name to class of a Planner over a language model, values and a library."""
 
 POLICIES = {
+    "careless": "saycan.skills.experts:CarelessExperts",
     "experts": "saycan.skills.experts:PrivilegedExperts",
     "learned": "saycan.skills.shipped:learned_policy",
     "oracle": "saycan.robots.kitchen.oracle:PrivilegedOracle",
@@ -104,7 +105,7 @@ GROUPS = {"policy": "saycan.policies", "value function": "saycan.values", "succe
 FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"policy": as_policy, "value function": as_value_function}
 """Kinds of part that a plain function can be, and what makes one of it."""
 
-PRIVILEGED = ("experts", "oracle", "geometric", "privileged")
+PRIVILEGED = ("careless", "experts", "oracle", "geometric", "privileged")
 """Names of parts that read a simulator's own state."""
 
 PROBES = {

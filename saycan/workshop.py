@@ -49,7 +49,9 @@ def collect(
     folder: Annotated[Path, typer.Argument(help="Where the shards go; those that are there already stay.")],
     scenes: Annotated[int, typer.Option(help="How many scenes, each with up to three skills in a row.", min=1)] = 2400,
     first: Annotated[int, typer.Option(help="Number of the first scene.", min=0)] = 0,
-    policy: Annotated[str, typer.Option(help='Who acts: "experts", "learned", "learned:FILE".')] = "experts",
+    policy: Annotated[
+        str, typer.Option(help='Who acts: "experts", "careless", "learned", "learned:FILE".')
+    ] = "experts",
     takeover: Annotated[
         bool, typer.Option("--takeover/--alone", help="Whether the expert takes over from a policy in mid-skill.")
     ] = True,

@@ -1,5 +1,6 @@
 """Scripted experts that read privileged state: demonstrators and a comparison, not the product."""
 
+from saycan.skills.experts.careless import CarelessExperts as CarelessExperts
 from saycan.skills.experts.experts import PrivilegedExperts as PrivilegedExperts
 
-__all__ = ["PrivilegedExperts"]
+__all__ = ["CarelessExperts", "PrivilegedExperts"]

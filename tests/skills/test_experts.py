@@ -15,7 +15,7 @@ from saycan.goals import parse
 from saycan.robots.kitchen import Kitchen
 from saycan.robots.kitchen.spill import CELL, pour
 from saycan.skill import Skill
-from saycan.skills.experts import PrivilegedExperts
+from saycan.skills.experts import CarelessExperts, PrivilegedExperts
 from saycan.skills.experts.motion import soft_step, wrap, yaw_pull
 from saycan.skills.experts.pick import grasp_of
 from saycan.skills.experts.wipe import next_cells
@@ -59,6 +59,33 @@ def test_does_what_its_phrase_says(scene: str, phrase: str, goal: str) -> None:
     assert not parse(goal).holds(kitchen.privileged_state())
     run(kitchen, phrase)
     assert parse(goal).holds(kitchen.privileged_state())
+
+
+def test_the_careless_one_ends_with_a_part_undone_the_same_each_time() -> None:
+    skill, left = LIBRARY.find("wipe the close counter with the sponge"), []
+    for seed in (3, 4, 5, 3):
+        kitchen = Kitchen("at close counter, sponge in hand, spill on close counter", seed=seed, cameras=())
+        careless, began = CarelessExperts(kitchen), len(kitchen.privileged_state().spills[0].cells)
+        careless.reset(skill)
+        for _ in range(300):
+            action = careless.act(kitchen.observe(), skill)
+            if action.terminate:
+                break
+            kitchen.apply(action)
+        state = kitchen.privileged_state()
+        height = state.ee_position[2] - state.places["close counter"].center[2]
+        assert action.terminate and height > 0.3  # drawn back, as after all of it
+        left.append(sum(len(spill.cells) for spill in state.spills))
+        assert left[-1] < began / 2
+    assert max(left) > 0 and left[0] == left[3]
+
+
+def test_the_careless_one_does_everything_else_as_the_experts_do() -> None:
+    kitchen = Kitchen("at table, coke can on table", cameras=())
+    skill, careless = LIBRARY.find("pick up the coke can"), CarelessExperts(kitchen)
+    careless.reset(skill)
+    expected = PrivilegedExperts(kitchen).act(kitchen.observe(), skill)
+    assert (careless.act(kitchen.observe(), skill).to_vector() == expected.to_vector()).all()
 
 
 def test_a_short_gripper_takes_things_nearer_to_their_top() -> None:
