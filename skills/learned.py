@@ -55,10 +55,11 @@ class Finder:
         self._left: list[str] = []
         self._asked: list[Skill] = []
         self._answers: list[NDArray[np.float64]] = []
+        self._trusted = True
 
     def reset(self, skill: Skill) -> None:
         """Begin a new search."""
-        self._left, self._answers = [], []
+        self._left, self._answers, self._trusted = [], [], True
 
     def act(self, observation: Observation, skill: Skill) -> Action:
         """One period; ends where the thing is seen, or when every place has been looked at."""
@@ -77,17 +78,17 @@ class Finder:
         if not self._answers:
             self._asked = [skill, *(other for other in self._sightings.wanted if other.object != skill.object)]
         seen = self._perception.ask(observation, self._asked)
-        if seen.strange > 1.0:  # of a picture that is not to be trusted, nothing is remembered
-            del self._asked[1:]
+        self._trusted = self._trusted and seen.strange <= 1.0
         self._answers.append(seen.done)
         if len(self._answers) < LOOKS:
             return Action(gripper=gripper) if action.terminate else action
-        there = np.mean([answers[: len(self._asked)] for answers in self._answers], axis=0) > 0.5
+        there = np.mean(self._answers, axis=0) > 0.5
         found = bool(there[0])
-        self._answers = []
-        self._sightings.note(
-            goal.name, {str(one.object): bool(seen) for one, seen in zip(self._asked, there, strict=True)}
-        )
+        if self._trusted:  # of pictures that are not, nothing is remembered
+            self._sightings.note(
+                goal.name, {str(one.object): bool(seen) for one, seen in zip(self._asked, there, strict=True)}
+            )
+        self._answers, self._trusted = [], True
         self._left.pop(0)
         if found or not self._left:
             return Action(gripper=gripper, terminate=True)

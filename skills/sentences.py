@@ -70,11 +70,13 @@ class Sentences:
 
 
 def paraphrases(skill: Skill) -> tuple[str, ...]:
-    """Other wordings of a skill, for training."""
+    """Other wordings of a skill, for training; none that name an object or a place where the skill does not."""
     templates = PARAPHRASES.get(skill.verb, ())
     if skill.place == "drawer" and skill.verb == "place":
         templates = tuple(text.replace(" on the ", " in the ") for text in templates)
-    return tuple(text.format(object=skill.object, place=skill.place) for text in templates)
+    named = {name: value for name, value in (("object", skill.object), ("place", skill.place)) if value}
+    absent = ["{" + name + "}" for name in ("object", "place") if name not in named]
+    return tuple(text.format(**named) for text in templates if not any(name in text for name in absent))
 
 
 def wordings(skills: Iterable[Skill]) -> dict[str, tuple[str, ...]]:

@@ -29,14 +29,15 @@ KEPT = (
     ("trash", "orange"), ("trash", "coke can"), ("bring", "water bottle"), ("bring", "energy bar"), ("place", "apple"),
     ("place", "pepsi can"), ("pick up", "lime soda"), ("pick up", "kettle chips"),
 )  # fmt: skip
-"""(verb, thing) of the kitchen that no lesson asks for: a validation set does."""
+"""(verb, thing) of the kitchen that no lesson asks for: a validation set does. As a step towards something else, picking
+them up is taught."""
 
 NEW = ("banana", "milk carton", "muffin", "paper cup", "granola bar", "radish", "napkin", "spoon")
 """Things that no lesson has: a validation set adds some to the kitchen's."""
 
 SETS = {
     "a": "phrasings that were never taught, in the kitchen",
-    "b": "combinations of skill and thing that were never taught, new things, unknown things, in the kitchen",
+    "b": "combinations of skill and thing that were never asked for, new things, unknown things, in the kitchen",
     "c": "an office and a workshop: other places, things and names of skills",
 }
 """Validation sets: name to what is new in them."""

@@ -44,6 +44,10 @@ IN_A_ROW = 3
 """Most skills that are attempted one after the other in one scene: the later ones begin as the earlier ones end."""
 
 
+WITH_EXPERT = " with the expert"
+"""What follows the name of a policy that was helped: what came of that is no success of its own."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a data set is made.
@@ -94,7 +98,8 @@ def collect_scene(
             level = 0.0 if rng.random() < 1 / 3 or plan.noise <= 0.2 else float(rng.uniform(0.2, plan.noise))
             turns = Turns(rng) if plan.takeover and actor is not None else None
             episode = roll_out(
-                robot, skill, skills, noise=Noise(level, rng), policy=actor, name=name, turns=turns,
+                robot, skill, skills, noise=Noise(level, rng), policy=actor,
+                name=name if turns is None else f"{name}{WITH_EXPERT}", turns=turns,
                 every=plan.every, seed=plan.first + number, scene=scene,
             )  # fmt: skip
             yield episode

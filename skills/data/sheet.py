@@ -28,9 +28,9 @@ def summary(folder: Path) -> list[str]:
             for demo in opened["data"].values():
                 verb = str(demo.attrs["verb"])
                 tried[verb] += 1
-                succeeded[verb] += int(demo.attrs["success"])
-                sources[str(demo.attrs["source"])] += 1
-                rows += int(demo.attrs["num_samples"])
+                succeeded[verb] += int(demo.attrs.get("success", True))
+                sources[str(demo.attrs.get("source", "experts"))] += 1
+                rows += len(demo["actions"])
     made = about(files[0])
     lines = [
         f"{sum(tried.values())} episodes, {rows} rows, {len(files)} shards; "

@@ -71,9 +71,10 @@ def read_shard(path: Path) -> Iterator[Episode]:
     try:
         with h5py.File(path, "r") as file:
             data = file["data"]
-            phrases = tuple(json.loads(data.attrs.get("env_args", "{}")).get("phrases", ()))
+            said = json.loads(data.attrs.get("env_args", "{}"))
+            phrases, every = tuple(said.get("phrases", ())), int(said.get("every", 1))
             for index in range(len(data)):
-                yield _read(data[f"demo_{index}"], phrases)
+                yield _read(data[f"demo_{index}"], phrases, every)
     except (OSError, KeyError) as error:
         raise _no_shard(path, error) from error
 
@@ -136,7 +137,7 @@ def _write(group: Any, episode: Episode) -> None:
         group.create_dataset(f"labels/{name}", data=np.packbits(mask, axis=1))
 
 
-def _read(group: Any, phrases: tuple[str, ...]) -> Episode:
+def _read(group: Any, phrases: tuple[str, ...], every: int) -> Episode:
     attributes = group.attrs
     skill = Skill(
         str(attributes["instruction"]),
@@ -157,6 +158,8 @@ def _read(group: Any, phrases: tuple[str, ...]) -> Episode:
         for name in ("possible", "done")
     }
     actions = group["actions"][()]
+    if every > 1:
+        labels.setdefault("period", every * np.arange(len(actions), dtype=np.float32))
     return Episode(
         skill,
         int(attributes.get("seed", 0)),

@@ -13,7 +13,6 @@ from torch import Tensor
 from saycan.action import GRIPPER, TERMINATE
 from saycan.errors import BadInputError
 from saycan.skills.data.frames import Frames
-from saycan.skills.kitchen import held_out
 from saycan.skills.policies.network import Inputs, Targets
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
@@ -60,8 +59,6 @@ def row_weights(frames: Frames) -> NDArray[np.float64]:
     done, possible = (frames.holds(mask, np.arange(len(frames)), own) for mask in (frames.done, frames.possible))
     weights[~(done | possible)] = 0.0  # nothing is to be learned from what lies behind a dropped sponge but to give up
     weights[ending & ~done] = 0.0  # the expert gave up
-    unseen = np.array([held_out(skill) for skill in frames.skills])[frames.episode]
-    weights[unseen] = 0.0
     for verb in {*verbs.tolist()}:
         mine = verbs == verb
         total = weights[mine].sum()

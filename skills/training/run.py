@@ -131,7 +131,7 @@ def train_policy(
     about = facts(job, frames) | {"stride": every, "binary gripper": binary(frames)}
     trained = train(
         module, losses, job.recipe, job.folder, evaluate=evaluate, report=report, minutes=job.minutes, device=device,
-        job={"what": f"policy ({network})", **_learned_from(job, frames)},
+        job={"what": f"policy ({network})", **_learned_from(job, frames, others)},
     )  # fmt: skip
     path = job.folder / "policy.safetensors"
     checkpoint.save(path, Checkpoint(network, config, trained, scaling, sentences, about))
@@ -160,6 +160,8 @@ def train_values(
     frames = data.load(job.data, limit=job.limit, progress=reading)
     skills = tuple(library.find(phrase) for phrase in frames.phrases)
     training, others, aside = _aside(job, frames, 8)  # calibration needs more of them
+    if others.phrases != frames.phrases:
+        raise BadInputError("the data for validation have other phrases than those to learn from")
     if job.start is None:
         scaling = Scaling.fit(spec, frames.state[training])
         module = seeded(
@@ -190,7 +192,7 @@ def train_values(
         module, learner.losses, job.recipe, job.folder,  # type: ignore[arg-type]
         evaluate=lambda module: evaluate_values(module, held_back),  # type: ignore[arg-type]
         report=report, minutes=job.minutes, device=device, beside=learner.target,
-        job={"what": f"values ({method})", "policy": portable(policy), **_learned_from(job, frames)},
+        job={"what": f"values ({method})", "policy": portable(policy), **_learned_from(job, frames, others)},
     )  # fmt: skip
     fitted, arrays = calibrate(trained.to(device), held_back)  # type: ignore[arg-type]
     trained.to("cpu")
@@ -208,21 +210,30 @@ def _aside(
         training, aside = cloning.split(frames, every)
         return training, frames, aside
     others = data.load(job.validation, keep=keep)
-    if (others.phrases, [*others.images]) != (frames.phrases, [*frames.images]):
-        raise BadInputError("the data for validation have other phrases or cameras than those to learn from")
+    if [*others.images] != [*frames.images]:
+        raise BadInputError("the data for validation have other cameras than those to learn from")
     return np.arange(len(frames)), others, np.arange(len(others))
 
 
-def _learned_from(job: Job, frames: Frames) -> dict[str, Any]:
-    """What the weights in a folder have learned from: another training does not go on in it."""
-    rows = hashlib.sha256(np.ascontiguousarray(frames.state).data).hexdigest()[:12]
+def _learned_from(job: Job, frames: Frames, others: Frames) -> dict[str, Any]:
+    """What the weights in a folder have learned from, and not: another training does not go on in it."""
     start = None if job.start is None else digest(job.start)
-    return {"data": f"{len(frames)} rows of {len(frames.skills)} episodes ({rows})", "start": start}
+    aside = _told(others) if job.validation else "a part of these"
+    return {"data": _told(frames), "aside": aside, "start": start}
+
+
+def _told(frames: Frames) -> str:
+    rows = hashlib.sha256(np.ascontiguousarray(frames.state).data).hexdigest()[:12]
+    return f"{len(frames)} rows of {len(frames.skills)} episodes ({rows})"
 
 
 def learnable(episode: Episode) -> bool:
-    """Whether a policy may learn from an episode: no held-out combination, and no expert that failed."""
-    return not held_out(episode.skill) and (episode.success or episode.source != "experts")
+    """Whether a policy may learn from an episode: no expert that failed, and no combination that the kitchen holds out.
+
+    Those are kept from what is collected here, which names its library's phrases, and not from anybody's own data.
+    """
+    kept_out = bool(episode.phrases) and held_out(episode.skill)
+    return not kept_out and (episode.success or episode.source != "experts")
 
 
 def network_config(

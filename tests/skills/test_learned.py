@@ -140,7 +140,7 @@ def test_a_search_remembers_what_else_it_has_seen_and_missed() -> None:
     assert eyes.visited == [docks_by_distance()[2]]
 
 
-def test_of_a_picture_that_is_not_to_be_trusted_nothing_else_is_remembered() -> None:
+def test_of_a_picture_that_is_not_to_be_trusted_nothing_is_remembered() -> None:
     robot, sightings = FakeRobot(), Sightings()
     eyes = Eyes(robot.privileged_state().places, None)
     eyes.strange = 1.5
@@ -148,7 +148,7 @@ def test_of_a_picture_that_is_not_to_be_trusted_nothing_else_is_remembered() -> 
     finder = Finder(eyes, sightings)  # type: ignore[arg-type]
     while not (action := finder.act(robot.observe(), FIND)).terminate:
         robot.apply(action)
-    assert len(eyes.visited) == len(docks_by_distance()) and "tea" not in sightings.missed
+    assert len(eyes.visited) == len(docks_by_distance()) and not sightings.missed and not sightings.seen
 
 
 def test_a_new_search_begins_anew() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from saycan.errors import MissingPartError
+from saycan.skill import Skill
 from saycan.skills.kitchen import kitchen_library
 from saycan.skills.sentences import PARAPHRASES, Sentences, paraphrases, wordings
 
@@ -64,6 +65,12 @@ def test_other_wordings_name_the_same_thing_and_the_same_place() -> None:
             assert skill.object is None or skill.object in text
             assert skill.place in (None, "trash can", "operator") or skill.place in text or skill.verb == "place"
             assert "{" not in text
+
+
+def test_a_phrase_that_names_no_place_is_not_said_with_one() -> None:
+    assert paraphrases(Skill("clean up the spill", "wipe")) == ()
+    texts = paraphrases(Skill("pick it up", "pick up")) + paraphrases(Skill("drop it", "put down", None, "table"))
+    assert not any("None" in text or "{" in text for text in texts)
 
 
 def test_into_the_drawer_and_onto_the_table() -> None:

@@ -11,6 +11,7 @@ from saycan.skill import Skill
 from saycan.skills.data import collect as module
 from saycan.skills.data.collect import SHARES, Plan, about, collect_scene
 from saycan.skills.data.episode import Episode
+from saycan.skills.experts import PrivilegedExperts
 from saycan.skills.kitchen import HELD_OUT, held_out, kitchen_library
 from tests.skills.data.builder import make_episode
 
@@ -82,6 +83,15 @@ def test_each_skill_begins_where_the_last_ended_and_can_be_done() -> None:
         assert after.observations["time"][0] >= before.observations["time"][-1]
         assert after.success
     np.testing.assert_array_equal(first.actions, first.executed)  # no noise
+
+
+def test_a_policy_that_the_expert_helps_has_another_name_than_one_alone() -> None:
+    sources = []
+    for takeover in (True, False):
+        plan = Plan(shares=DRIVING, takeover=takeover)
+        drive = lambda robot: PrivilegedExperts(robot.driver)  # noqa: E731
+        sources += [episode.source for episode in collect_scene(1, plan, LIBRARY, make_robot, drive, "mine")]
+    assert [*dict.fromkeys(sources)] == ["mine with the expert", "mine"]
 
 
 def test_a_third_of_the_episodes_is_not_disturbed(drawn: list[Skill], monkeypatch: pytest.MonkeyPatch) -> None:

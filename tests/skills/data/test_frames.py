@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -119,6 +120,15 @@ def test_what_others_wrote_without_labels_is_read_as_unknown(tmp_path: Path) -> 
     done = np.unpackbits(frames.done, axis=1, count=2)
     assert np.argwhere(done).tolist() == [[2, 0], [6, 1]]  # each in its last row
     assert (row_weights(frames) > 0).all()
+
+
+def test_rows_of_ones_own_are_as_far_apart_as_the_file_says(tmp_path: Path) -> None:
+    path = write_by_hand(tmp_path / "own.hdf5", [make_episode(PICK, 2, 4)])
+    with h5py.File(path, "r+") as file:
+        file["data"].attrs["env_args"] = '{"every": 3}'
+    frames = load(path)
+    assert frames.period.tolist() == [0, 3, 6, 9]
+    assert frames.at(np.array([3]), np.array([-6, -3, 0])).tolist() == [[1, 2, 3]]
 
 
 def test_sets_that_do_not_go_together_are_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from saycan.skills.data.sheet import save_sheet, summary
-from tests.skills.data.builder import FIND, GO, PICK, make_episode, make_set
+from tests.skills.data.builder import FIND, GO, PICK, make_episode, make_set, write_by_hand
 
 
 def make(folder: Path) -> Path:
@@ -26,6 +26,12 @@ def test_summary_counts_what_is_there(tmp_path: Path) -> None:
         ["pick", "up", "4", "succeeded", "75%"], ["go", "to", "1", "succeeded", "100%"],
         ["find", "1", "succeeded", "100%"],
     ]  # fmt: skip
+
+
+def test_what_somebody_else_wrote_is_counted_and_shown(tmp_path: Path) -> None:
+    path = write_by_hand(tmp_path / "own.hdf5", [make_episode(PICK, 1, 4)])
+    assert summary(path)[0] == "1 episodes, 4 rows, 1 shards; distribution version None; by experts (1)"
+    save_sheet(path, tmp_path / "sheet.png", columns=2)
 
 
 def test_a_sheet_shows_first_and_last_moment_of_each_camera(tmp_path: Path) -> None:

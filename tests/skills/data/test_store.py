@@ -39,7 +39,7 @@ def test_what_is_written_reads_back_equal_in_order(tmp_path: Path) -> None:
     # More than ten, so that demo_10 must not come before demo_2.
     episodes = [make_episode(SKILLS[k % 3], seed=k, length=1 + k % 4, success=k % 2 == 0) for k in range(12)]
     episodes.append(make_episode(FIND, objects={}, source="learned"))
-    file = shards(make_set(tmp_path, episodes))[0]
+    file = shards(make_set(tmp_path, episodes, every=1))[0]
     read = [*read_shard(file)]
     assert len(read) == 13
     for one, other in zip(episodes, read, strict=True):

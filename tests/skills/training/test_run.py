@@ -122,7 +122,10 @@ def test_data_for_validation_are_scored_and_not_learned_from(data: Path, tmp_pat
     assert equal(*paths), "what is learned is the same"
     scores = [{**read_curve(path.parent)[0]} for path in paths]
     assert scores[0]["action"] == scores[1]["action"] and scores[0]["hand error"] != scores[1]["hand error"]
-    with pytest.raises(BadInputError, match="for validation have other phrases or cameras"):
+    for change in ({"validation": [others[1]]}, {}):
+        with pytest.raises(BadInputError, match="holds a training of something else: aside is"):
+            policy(data, tmp_path / "out0", **change)
+    with pytest.raises(BadInputError, match="for validation have other cameras"):
         policy(data, tmp_path / "blind", validation=[make_set(tmp_path / "b", [make_episode(PICK, cameras=("head",))])])
 
 
@@ -170,6 +173,7 @@ def test_which_episodes_a_policy_may_learn_from() -> None:
     assert not learnable(make_episode(PICK, success=False))  # an expert that failed shows nothing
     assert learnable(make_episode(PICK, success=False, source="learned"))  # its labels are the expert's
     assert held_out(UNSEEN) and not learnable(make_episode(UNSEEN))
+    assert learnable(replace(make_episode(UNSEEN), phrases=()))  # somebody's own
 
 
 def test_data_without_anything_to_learn_are_refused(tmp_path: Path) -> None:
