@@ -29,8 +29,8 @@ KEPT = (
     ("trash", "orange"), ("trash", "coke can"), ("bring", "water bottle"), ("bring", "energy bar"), ("place", "apple"),
     ("place", "pepsi can"), ("pick up", "lime soda"), ("pick up", "kettle chips"),
 )  # fmt: skip
-"""(verb, thing) of the kitchen that no lesson asks for: a validation set does. As a step towards something else, picking
-them up is taught."""
+"""(verb, thing) of the kitchen that no lesson asks for: a validation set does. Picking them up as a step
+towards something else is taught."""
 
 NEW = ("banana", "milk carton", "muffin", "paper cup", "granola bar", "radish", "napkin", "spoon")
 """Things that no lesson has: a validation set adds some to the kitchen's."""

@@ -158,8 +158,8 @@ class ValueNetwork(nn.Module):
         count = queries.shape[1]
         queries = (queries * width**-0.5).view(batch, count, len(self._cameras), heads, width).permute(2, 0, 3, 1, 4)
         parts, attention = [], []
-        by_camera = zip(queries, look.keys.split(look.counts, 1), look.values.split(look.counts, 1), strict=True)
-        for asked, *both in by_camera:
+        by_camera = (torch.split(one, [*look.counts], dim=1) for one in (look.keys, look.values))
+        for asked, *both in zip(queries, *by_camera, strict=True):
             keys, values = (every.view(batch, -1, heads, width).transpose(1, 2) for every in both)
             scores = asked @ keys.transpose(2, 3)  # (B, heads, S, tokens)
             seen = scores.softmax(dim=-1) @ values
