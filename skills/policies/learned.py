@@ -69,13 +69,11 @@ class LearnedPolicy:
         if not self._waiting:
             self._waiting.extend(self._infer(skill)[: self._execute])
         action = Action.from_vector(self._waiting.popleft())
-        if self._binary:
+        if self._binary and not action.terminate:
             action = replace(action, gripper=1.0 if action.gripper > 0.5 else 0.0)
-        if action.terminate:  # what else a network says then it has not learned
-            action = Action(gripper=action.gripper, terminate=True)
-        if self._stall is None:
+        if self._stall is None or action.terminate:
             return action
-        nudge = self._stall.nudge(observation)  # at an end, too: whoever does not believe it lets it go on from there
+        nudge = self._stall.nudge(observation)
         if self._stall.over:
             return replace(action, terminate=True)
         return action if nudge is None else replace(action, ee_delta=np.concatenate([nudge, action.ee_delta[3:]]))

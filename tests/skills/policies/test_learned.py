@@ -24,9 +24,9 @@ SCALING = Scaling.fit(SPEC, np.random.default_rng(0).normal(size=(50, STATE)).as
 class Counting(torch.nn.Module):
     """Notes what it is shown; its n-th answer opens the gripper by n / 10 and c / 100."""
 
-    def __init__(self, history: int = 1, chunk: int = 1, moving: float = 0.5, ending: float = -1.0) -> None:
+    def __init__(self, history: int = 1, chunk: int = 1, moving: float = 0.5) -> None:
         super().__init__()
-        self.history, self.chunk, self._moving, self._ending = history, chunk, moving, ending
+        self.history, self.chunk, self._moving = history, chunk, moving
         self.seen: list[Inputs] = []
 
     def actions(self, inputs: Inputs) -> torch.Tensor:
@@ -34,7 +34,7 @@ class Counting(torch.nn.Module):
         actions = torch.zeros(1, self.chunk, 11)
         actions[..., 0] = self._moving
         actions[..., 6] = 0.2 * len(self.seen) + 0.02 * torch.arange(self.chunk) - 1
-        actions[..., 10] = self._ending
+        actions[..., 10] = -1.0
         return actions
 
 
@@ -149,14 +149,6 @@ def test_a_policy_that_has_come_to_rest_is_nudged_and_then_ends() -> None:
     assert [action.terminate for action in actions] == [False, False, False, False, True, True]
     made.reset(PICK)
     assert not made.act(make_observation(), PICK).terminate
-
-
-def test_an_end_moves_nothing_but_a_nudge_for_whoever_does_not_believe_it() -> None:
-    made = policy(Counting(ending=1.0), stall=Stall(rest=2, length=1, nudges=1))
-    actions = [made.act(make_observation(), PICK) for _ in range(4)]
-    assert all(action.terminate and not action.base_delta.any() for action in actions)
-    assert [bool(action.ee_delta.any()) for action in actions] == [False, False, True, False]
-    assert not policy(Counting(ending=1.0)).act(make_observation(), PICK).ee_delta.any()
 
 
 def test_fingers_that_were_shown_open_or_closed_are_never_in_between() -> None:
