@@ -33,7 +33,7 @@ from saycan.planner import Planner
 from saycan.policy import Policy, close_policy
 from saycan.robot import Robot
 from saycan.skill import Skill
-from saycan.step import EndState, Event, Feedback, Memory, Outcome, Result, Step
+from saycan.step import INTERRUPTED, EndState, Event, Feedback, Memory, Outcome, Result, Step
 from saycan.success import SuccessDetector
 from saycan.value import ValueFunction
 
@@ -278,7 +278,7 @@ class Agent:
                     while not self._told.empty():
                         self._told.get()
         except KeyboardInterrupt:
-            end, message = EndState.STOPPED, "interrupted"
+            end, message = EndState.STOPPED, INTERRUPTED
         except SayCanError as error:
             end, message = EndState.FAILED, str(error)
         # The robot is free for the next run before the last event is out: nobody has to drain a generator to its end.
@@ -335,7 +335,7 @@ class Agent:
                 yield step
             if fault is not None:
                 return EndState.FAILED, step.message
-            if step.outcome is Outcome.STOPPED and not run.is_out_of_time:
+            if step.interrupted or (step.outcome is Outcome.STOPPED and not run.is_out_of_time):
                 return EndState.STOPPED, step.message
 
     def _perform(self, skill: Skill, policy: Policy) -> Generator[Event, None, Step]:

@@ -265,6 +265,15 @@ def test_ctrl_c_holds_the_robot_and_ends_the_run_as_stopped(where) -> None:
     assert agent.robot.driver.holds
 
 
+def test_ctrl_c_counts_though_the_time_has_run_out_too() -> None:
+    def interrupted(observation, skill):
+        time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    result = make(policy=interrupted, max_seconds=0.05).run("greet")
+    assert result.interrupted and result.steps[-1].interrupted
+
+
 def test_ctrl_c_between_two_events_is_handed_in() -> None:
     agent = make(policy=lambda observation, skill: Action())
     events = agent.stream("greet")
