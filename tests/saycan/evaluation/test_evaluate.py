@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +143,23 @@ def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert len((tmp_path / EPISODES).read_text().splitlines()) == 2
     with pytest.raises(BadInputError, match="something else: trial"):
         evaluate(cases, [replace(one, execute="physics")], tmp_path, suite="s", workers=1)
+
+
+def test_ctrl_c_in_an_episode_ends_the_evaluation_and_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("saycan.robots.kitchen.oracle.PrivilegedOracle.act", pressed)
+        evaluate([BRING], [trial(*FETCH)], tmp_path, workers=1)
+    assert not (tmp_path / EPISODES).exists()
+    (record,) = evaluate([BRING], [trial(*FETCH)], tmp_path, workers=1).records
+    assert record.success
+    stored = json.dumps(asdict(replace(record, end="stopped", success=False, blame="say"))) + "\n"
+    (tmp_path / EPISODES).write_text(stored)  # as it was kept once
+    assert evaluate([BRING], [trial(*FETCH)], tmp_path, workers=1).records[0].success
 
 
 def test_an_edited_case_is_made_again_and_reports_name_the_commits_of_their_episodes(
