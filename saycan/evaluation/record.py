@@ -18,7 +18,7 @@ class Record:
 
     Attributes:
         id, family, instruction, seed: Which case.
-        llm: Name of the language model.
+        llm: Name of the language model (`Trial.llm_name`).
         success: The agent chose done, in time, the goal holds, and nothing was moved that the goal does not concern.
         steps: Phrases of the skills that were carried out, in order, without "done".
         outcomes: How the agent took each of them to have ended.

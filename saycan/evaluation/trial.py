@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ class Trial:
         for part in self.without:
             if part not in ABLATIONS:
                 raise UnknownNameError("ablation", part, ABLATIONS)
+
+    @property
+    def llm_name(self) -> str:
+        """`llm` as it is shown and kept: user and password in a server's URL are struck out."""
+        return re.sub(r"^([^/?#]*://)[^/?#]*@", r"\1***@", self.llm)
 
     def language_model(self) -> LanguageModel:
         """The model, loaded."""

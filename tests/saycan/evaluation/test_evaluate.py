@@ -208,6 +208,28 @@ def test_what_broke_off_is_told_and_made_again(tmp_path: Path, monkeypatch: pyte
     assert json.loads(kept)["success"] and "the server is away" in json.loads(old)["message"]
 
 
+def test_a_password_in_the_url_of_a_server_is_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = ScriptedLanguageModel(error=ModelUnavailableError("the server is away"))
+    monkeypatch.setattr("saycan.evaluation.evaluate._LOADED", {})
+    monkeypatch.setattr(Trial, "language_model", lambda self: away)
+    suite, out = written(tmp_path / "mine.tsv"), tmp_path / "out"
+    url = "openai-chat:http://me:s3cr@t@127.0.0.1:1/v1#hf://a@b"
+    result = CliRunner().invoke(app, ["eval", suite, "--workers", "1", "--out", str(out), "--llm", url])
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / EPISODES).read_text())["llm"] == "openai-chat:http://***@127.0.0.1:1/v1#hf://a@b"
+    told = [result.output, *(file.read_text() for file in out.iterdir() if file.suffix != ".png")]
+    assert len(told) == 5 and not [text for text in told if "s3cr" in text or "me:" in text]
+
+
+def test_an_episode_of_a_server_with_a_password_is_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trial, "language_model", lambda self: ScriptedLanguageModel(FETCH))
+    one = trial(llm="http://me:secret@127.0.0.1:1/v1#")
+    first, again = (evaluate([BRING], [one], tmp_path, workers=1).records for _ in range(2))
+    assert first == again
+
+
 def test_processes_find_what_one_finds() -> None:
     cases = [BRING, replace(BRING, id="again")]
     one, two = (evaluate(cases, [trial(*FETCH)], workers=count).records for count in (1, 2))
