@@ -67,7 +67,7 @@ class Agent:
             "generative" (docs/planners.md). A planner of one's own replaces all of it.
         scoring: How the probabilities of a phrase's tokens become one number: "sum", "mean" or "prior".
         max_steps: Skills after which a run times out.
-        max_seconds: Wall-clock seconds after which a run times out; a pause between two events does not count.
+        max_seconds: Wall-clock seconds after which a run times out; pauses before and between its events do not count.
         record: Where `run` makes its run folders; None records nothing.
 
     Attributes:
@@ -135,8 +135,7 @@ class Agent:
             self._planner = None if isinstance(planner, str) else planner
             undo.pop_all()
         self._told: queue.SimpleQueue[Feedback] = queue.SimpleQueue()
-        self._stop = threading.Event()
-        self._busy = threading.Lock()
+        self._stop, self._busy = threading.Event(), threading.Lock()
 
     @property
     def planner(self) -> Planner:
@@ -270,6 +269,7 @@ class Agent:
         self.close()
 
     def _events(self, run: Episode, policy: Policy, planner: Planner) -> Generator[Event, None, Result]:
+        run.began = perf_counter()
         try:
             with self._alone():
                 try:

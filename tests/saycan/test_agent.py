@@ -162,6 +162,13 @@ def test_a_pause_between_two_events_does_not_count_against_the_run() -> None:
     assert event.seconds > 6.4
 
 
+def test_the_time_before_the_first_event_does_not_count_against_the_run() -> None:
+    events = make(max_seconds=1.0).stream("greet")
+    time.sleep(1.1)
+    _, result = drain(events)
+    assert result.end is EndState.FINISHED and result.seconds < 1.0
+
+
 # Ends ----------------------------------------------------------------------------------------------------------------
 
 
