@@ -258,6 +258,17 @@ def test_the_command_makes_tables_and_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.png").stat().st_size > 5_000
 
 
+def test_two_names_for_one_language_model_are_one_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saycan.evaluation.evaluate._LOADED", {})
+    monkeypatch.setattr(Trial, "language_model", lambda self: ScriptedLanguageModel(FETCH))
+    suite, out = written(tmp_path / "mine.tsv"), str(tmp_path / "out")
+    options = ["--values", "geometric", "--workers", "1", "--out", out, "--llm", "gemma", "--llm", "gemma:none"]
+    result = CliRunner().invoke(app, ["eval", suite, *options, "--adapter", "none"])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out/report.json").read_text())
+    assert found["total"]["trials"] == 1 and "models" not in found
+
+
 def test_the_command_tells_its_folder_before_the_first_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -276,6 +287,8 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path: Path) -> None:
     for options, says in (
         (["--family", "singing"], "this suite has: simple"),
         (["--execute", "thought"], "unknown execution"),
+        (["--policy", "experts"], "the oracle carries skills out itself"),
+        (["--detector", "learned"], "the oracle carries skills out itself"),
     ):
         result = CliRunner().invoke(app, ["eval", example, "--out", str(tmp_path / "o"), *options])
         assert result.exit_code == 2 and says in result.output
