@@ -33,7 +33,7 @@ from saycan.planner import Planner
 from saycan.policy import Policy, close_policy
 from saycan.robot import Robot
 from saycan.skill import Skill
-from saycan.step import EndState, Event, Feedback, Memory, Outcome, Result, Step
+from saycan.step import INTERRUPTED, EndState, Event, Feedback, Memory, Outcome, Result, Step
 from saycan.success import SuccessDetector
 from saycan.value import ValueFunction
 
@@ -67,7 +67,7 @@ class Agent:
             "generative" (docs/planners.md). A planner of one's own replaces all of it.
         scoring: How the probabilities of a phrase's tokens become one number: "sum", "mean" or "prior".
         max_steps: Skills after which a run times out.
-        max_seconds: Wall-clock seconds after which a run times out; a pause between two events does not count.
+        max_seconds: Wall-clock seconds after which a run times out; pauses before and between its events do not count.
         record: Where `run` makes its run folders; None records nothing.
 
     Attributes:
@@ -135,8 +135,7 @@ class Agent:
             self._planner = None if isinstance(planner, str) else planner
             undo.pop_all()
         self._told: queue.SimpleQueue[Feedback] = queue.SimpleQueue()
-        self._stop = threading.Event()
-        self._busy = threading.Lock()
+        self._stop, self._busy = threading.Event(), threading.Lock()
 
     @property
     def planner(self) -> Planner:
@@ -270,6 +269,7 @@ class Agent:
         self.close()
 
     def _events(self, run: Episode, policy: Policy, planner: Planner) -> Generator[Event, None, Result]:
+        run.began = perf_counter()
         try:
             with self._alone():
                 try:
@@ -278,7 +278,7 @@ class Agent:
                     while not self._told.empty():
                         self._told.get()
         except KeyboardInterrupt:
-            end, message = EndState.STOPPED, "interrupted"
+            end, message = EndState.STOPPED, INTERRUPTED
         except SayCanError as error:
             end, message = EndState.FAILED, str(error)
         # The robot is free for the next run before the last event is out: nobody has to drain a generator to its end.
@@ -335,7 +335,7 @@ class Agent:
                 yield step
             if fault is not None:
                 return EndState.FAILED, step.message
-            if step.outcome is Outcome.STOPPED and not run.is_out_of_time:
+            if step.interrupted or (step.outcome is Outcome.STOPPED and not run.is_out_of_time):
                 return EndState.STOPPED, step.message
 
     def _perform(self, skill: Skill, policy: Policy) -> Generator[Event, None, Step]:

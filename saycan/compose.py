@@ -343,15 +343,16 @@ def _find(kind: str, name: str, built_in: dict[str, str], group: str) -> Any:
     if name in plugins.names:
         try:
             return plugins[name].load()
-        except (ImportError, AttributeError) as error:
-            raise MissingPartError(f"the plug-in that brings the {kind} {name!r} does not load: {error}") from error
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise MissingPartError(f"the plug-in that brings the {kind} {name!r} does not load: {why}") from error
     if ":" in name and not name.startswith(":") and not name.endswith((":", "...")):
         return _load(name)
     raise UnknownNameError(kind, name, [*built_in, *sorted(plugins.names), "module:attribute"])
 
 
 def _load(home: str) -> Any:
-    """The object at "module:attribute.attribute". Raises MissingPartError that says what cannot be imported."""
+    """The object at "module:attribute.attribute". Raises MissingPartError that says why it cannot be imported."""
     module_name, _, path = home.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
@@ -360,9 +361,12 @@ def _load(home: str) -> Any:
             f"{home!r} cannot be loaded: {error}. Install what is missing (python -m pip install "
             f"{error.name or module_name}), or correct the name"
         ) from error
+    except Exception as error:  # a module of somebody's may raise anything
+        raise MissingPartError(f"{home!r} cannot be loaded: {type(error).__name__}: {error}") from error
     for attribute in path.split("."):
         try:
             found = getattr(found, attribute)
         except AttributeError:
-            raise MissingPartError(f"{home!r} cannot be loaded: {found.__name__} has no {attribute!r}") from None
+            owner = getattr(found, "__name__", type(found).__name__)
+            raise MissingPartError(f"{home!r} cannot be loaded: {owner} has no {attribute!r}") from None
     return found

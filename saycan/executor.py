@@ -13,7 +13,7 @@ from saycan.gate import Gate
 from saycan.observation import Observation
 from saycan.policy import Policy
 from saycan.skill import Skill
-from saycan.step import Outcome, Step, Tick
+from saycan.step import INTERRUPTED, Outcome, Step, Tick
 from saycan.stopwatch import Stopwatch
 from saycan.success import SuccessDetector, begin_detection
 
@@ -98,7 +98,7 @@ def execute(
         else:
             outcome, message, fault = Outcome.FAILED, f"the robot failed: {error}", error
     except KeyboardInterrupt:
-        outcome, message = Outcome.STOPPED, "interrupted"
+        outcome, message = Outcome.STOPPED, INTERRUPTED
     finally:
         robot.hold()
     return Step(index, skill, outcome, message, ticks, perf_counter() - began, decision), fault

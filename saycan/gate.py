@@ -126,7 +126,10 @@ class Gate:
             raise
         except Exception as error:
             raise RobotError(f"{self._spec.name}: observe() failed: {_describe(error)}") from error
-        problem = find_problem(observation, self._spec)
+        try:
+            problem = find_problem(observation, self._spec)
+        except Exception as error:  # of kinds that it is not made for, such as words for numbers
+            problem = _describe(error)
         if problem:
             raise RobotError(f"{self._spec.name}: bad observation: {problem}")
         problem = self._inspection.problem(observation)
@@ -252,12 +255,17 @@ class Gate:
     def recover(self) -> None:
         """Let it move again after an emergency stop: for the person who has seen that it is safe.
 
-        Raises RobotError where the driver needs a hand first, and the stop stays.
+        Raises RobotError where the driver fails or needs a hand first, and the stop stays.
         """
         self._require_open()
         if self._halt is not None and self._halt.severity is Severity.EMERGENCY:
             if isinstance(self._driver, EmergencyStoppable):
-                self._driver.recover()
+                try:
+                    self._driver.recover()
+                except RobotError:
+                    raise
+                except Exception as error:
+                    raise RobotError(f"{self._spec.name}: recover() failed: {_describe(error)}") from error
             with self._ladder:
                 self._halt = None
         self.release()

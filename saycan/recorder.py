@@ -59,7 +59,7 @@ class Recorder:
         video: Whether to film.
 
     Attributes:
-        folder: The run folder.
+        folder: The run folder, or where it should have been where it could not be made.
     """
 
     def __init__(self, root: str | Path, instruction: str, agent: object, *, video: bool = True) -> None:
@@ -86,7 +86,8 @@ class Recorder:
         self._thread.start()
 
     def watch(self, events: Generator[Event, None, Result]) -> Generator[Event, None, Result]:
-        """The same events, each recorded before it is passed on; the result names the run folder."""
+        """The same events, each recorded before it is passed on; the result names the run folder, if there is one."""
+        folder = str(self.folder) if self.folder.is_dir() else None
         thrown: BaseException | None = None
         try:
             while True:
@@ -94,10 +95,10 @@ class Recorder:
                     event = next(events) if thrown is None else events.throw(thrown)
                 except StopIteration as stopped:
                     result: Result = stopped.value
-                    return replace(result, folder=str(self.folder))
+                    return replace(result, folder=folder)
                 thrown = None
                 if isinstance(event, Result):
-                    event = replace(event, folder=str(self.folder))
+                    event = replace(event, folder=folder)
                 try:
                     self.note(event)  # inside, for Ctrl-C may well come while a picture is being taken
                     if isinstance(event, Result):

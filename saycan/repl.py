@@ -251,7 +251,7 @@ class Repl:
         decision = self._runner.agent.last_decision
         if decision is None:
             raise BadInputError("nothing has been decided yet; say what to do first")
-        if argument and not (argument.isdigit() and int(argument)):
+        if argument and not (argument.isdecimal() and int(argument)):
             raise BadInputError(f"/why takes how many options to show, such as /why 20; found {argument!r}")
         self._say(decision_table(decision, int(argument or 10), "last decision"))
 

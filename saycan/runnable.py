@@ -126,7 +126,7 @@ class AgentRunnable(Runnable[Request, Event]):
         return_exceptions: bool = False,
         **_: Any,
     ) -> list[Event]:
-        """One run after another, for there is one robot."""
+        """One run after another, for there is one robot. Raises KeyboardInterrupt when Ctrl-C has ended one of them."""
         return [found for _, found in self._in_turn(inputs, config, return_exceptions)]
 
     def batch_as_completed(
@@ -192,7 +192,7 @@ class AgentRunnable(Runnable[Request, Event]):
     def _in_turn(self, inputs: Sequence[Request], config: Any, keep_errors: bool) -> Iterator[tuple[int, Event]]:
         for place, (request, its_config) in enumerate(zip(inputs, _configs(config, inputs), strict=True)):
             try:
-                found: Any = self.invoke(request, its_config)
+                found: Any = _unless_interrupted(self.invoke(request, its_config))
             except Exception as error:
                 if not keep_errors:
                     raise
@@ -204,7 +204,7 @@ class AgentRunnable(Runnable[Request, Event]):
     ) -> AsyncIterator[tuple[int, Event]]:
         for place, (request, its_config) in enumerate(zip(inputs, _configs(config, inputs), strict=True)):
             try:
-                found: Any = await self.ainvoke(request, its_config)
+                found: Any = _unless_interrupted(await self.ainvoke(request, its_config))
             except Exception as error:
                 if not keep_errors:
                     raise
@@ -237,6 +237,13 @@ def _limits(config: RunnableConfig | None) -> dict[str, float]:
         if not isinstance(value, int | float) or not value > 0 or (name == "max_steps" and value != int(value)):
             raise BadInputError(f"configurable {name!r} must be a positive number, found {value!r}")
     return found
+
+
+def _unless_interrupted(result: Result) -> Result:
+    """The result; KeyboardInterrupt for one that Ctrl-C has ended, so that no other run follows it."""
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result
 
 
 def _configs(config: Any, inputs: Sequence[Request]) -> list[RunnableConfig]:

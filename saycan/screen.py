@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Iterator
@@ -44,7 +45,12 @@ class Screen:
 
 @contextmanager
 def telling(traceback: bool) -> Iterator[Screen]:
-    """Turn whatever goes wrong into one line on stderr and an exit code, unless the traceback was asked for."""
+    """Turn whatever goes wrong into one line on stderr and an exit code, unless the traceback was asked for.
+
+    What stdout has no character for, as a file or pipe on Windows for check marks, is written as "?".
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # stderr escapes such characters by itself
     screen = Screen(Console(soft_wrap=not sys.stdout.isatty()), Console(stderr=True, soft_wrap=not sys.stderr.isatty()))
     try:
         with _quiet(screen.aside):

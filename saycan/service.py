@@ -28,17 +28,22 @@ from saycan.screen import telling
 
 def serve_policy(
     robot: Robot = "kitchen",
-    policy: PolicyName = "learned",
+    policy: PolicyName = None,
     library: Library = None,
     host: Annotated[str, typer.Option(help="Who may connect: 127.0.0.1 is this computer alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8000,
     traceback: Traceback = False,
 ) -> None:
-    """Serve a policy to robots elsewhere, in openpi's protocol, until Ctrl-C."""
+    """Serve a policy to robots elsewhere, in openpi's protocol, until Ctrl-C.
+
+    It is that of --policy, else of the --library, else the learned one.
+    """
     with telling(traceback) as screen:
         from saycan.serving import PolicyServer
         from saycan.session import Interrupts, Setup, opened
+        from saycan.skill_file import read_skills
 
+        policy = policy or (None if library is None else read_skills(library).policy) or "learned"
         with opened(Setup(robot, policy=policy, library=library), screen.out) as agent:
             server = PolicyServer(agent.require_policy(), agent.robot.spec, agent.library, host, port)
             screen.out.print(f"serving {policy} for {agent.robot.spec.name} at {server.url}", highlight=False)

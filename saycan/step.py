@@ -10,6 +10,9 @@ from saycan.decision import Decision
 from saycan.observation import Observation
 from saycan.skill import Skill
 
+INTERRUPTED = "interrupted"
+"""What the message of a step or run says that Ctrl-C has ended; one that `Agent.stop` has ended says something else."""
+
 
 class Outcome(StrEnum):
     """How one skill ended."""
@@ -84,6 +87,11 @@ class Step:
     seconds: float = 0.0
     decision: Decision | None = None
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has ended it."""
+        return self.outcome is Outcome.STOPPED and self.message == INTERRUPTED
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -111,6 +119,11 @@ class Result:
         head = f"{self.end.value}: {self.message}" if self.message else self.end.value
         lines = (f"{step.index}. {step.skill.phrase}: {step.outcome.value}" for step in self.steps)
         return "\n".join((head, *lines))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C has ended it."""
+        return self.end is EndState.STOPPED and self.message == INTERRUPTED
 
     @property
     def plan(self) -> tuple[str, ...]:

@@ -36,8 +36,8 @@ def skill_tools(agent: Agent) -> list[BaseTool]:
 
     A call goes through `Agent.perform`: the gate, the policy and the success detector that the agent has. It returns a
     line about the outcome, with the `saycan.step.Step` as the artifact of the tool message. Arguments that name no
-    skill, and an agent that cannot act, give an error message for the model, and nothing moves. Calls made at the same
-    time wait for one another.
+    skill, and an agent that cannot act, give an error message for the model, and nothing moves. Ctrl-C holds the robot
+    and is raised. Calls made at the same time wait for one another.
     """
     hands = _Hands(agent)
     tools: list[BaseTool] = []
@@ -56,7 +56,10 @@ class _Hands:
         self._turn = threading.Lock()
 
     def perform(self, skill: Skill, given_up: threading.Event) -> Step:
-        """Raises ToolException for what keeps the agent from acting, and when it is given up before its turn."""
+        """Raises ToolException for what keeps the agent from acting, and when it is given up before its turn.
+
+        Raises KeyboardInterrupt when Ctrl-C has ended the skill: a model that read of it might go on.
+        """
         while not self._turn.acquire(timeout=_POLL):
             if given_up.is_set():
                 raise ToolException(f"{skill.phrase!r} was given up before its turn")
@@ -64,6 +67,8 @@ class _Hands:
             with closing(self.agent.perform(skill)) as events:  # closing it holds the robot
                 for event in events:
                     if isinstance(event, Step):
+                        if event.interrupted:
+                            raise KeyboardInterrupt
                         return event
                     if given_up.is_set():
                         break

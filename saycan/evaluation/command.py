@@ -73,8 +73,8 @@ def evaluate(
             cases = tuple(case for case in cases if case.family in family)
         parts = {"policy": policy, "values": values, "detector": detector}
         trials = [
-            Trial(with_adapter(name, adapter), execute, planner, scoring, without=tuple(without or ()), **parts)
-            for name in dict.fromkeys(llm or ["gemma"])
+            Trial(name, execute, planner, scoring, without=tuple(without or ()), **parts)
+            for name in dict.fromkeys(with_adapter(name, adapter) for name in llm or ["gemma"])
         ]
         name = NAME if suite == NAME else Path(suite).stem
         folder = out or Path("runs") / "eval" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -68,7 +68,7 @@ def evaluate(
         for trial in trials
         for case in cases
         for seed in seeds
-        if (trial.llm, case.id, seed) not in done
+        if (trial.llm_name, case.id, seed) not in done
     ]
     count = min(workers or os.cpu_count() or 1, max(len(jobs), 1))
     for made in _carry_out(jobs, count):
@@ -84,7 +84,7 @@ def evaluate(
 
 
 def _keys(cases: Sequence[Case], trials: Sequence[Trial], seeds: Sequence[int]) -> Iterable[tuple[str, str, int]]:
-    return ((trial.llm, case.id, seed) for trial in trials for case in cases for seed in seeds)
+    return ((trial.llm_name, case.id, seed) for trial in trials for case in cases for seed in seeds)
 
 
 def _about(suite: str, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _one(case: Case, seed: int, trial: Trial) -> Record:
     except SayCanError as error:
         kind = BadInputError if isinstance(error, BadInputError) else SayCanError  # which a message is enough to make
         raise kind(f"case {case.id}, seed {seed}: {error}") from error
-    return replace(record, llm=trial.llm)
+    return replace(record, llm=trial.llm_name)
 
 
 def commit() -> str:

@@ -28,7 +28,8 @@ SLACK = 4
 def run_case(case: Case, seed: int, trial: Trial, llm: LanguageModel) -> Record:
     """Carry out one case in its own kitchen.
 
-    Raises SuiteError when no plan reaches the goal, SceneError when no kitchen looks like its start.
+    Raises SuiteError when no plan reaches the goal, SceneError when no kitchen looks like its start, KeyboardInterrupt
+    when Ctrl-C has ended the run.
     """
     with trial.agent(llm, case.scene, seed) as agent:
         world = _world(agent)
@@ -40,6 +41,8 @@ def run_case(case: Case, seed: int, trial: Trial, llm: LanguageModel) -> Record:
         tally = _Tally(world)
         used = usage_of(llm)
         result = tally.drain(agent.stream(case.instruction, max_steps=limit))
+        if result.interrupted:
+            raise KeyboardInterrupt
         used = usage_of(llm) - used
         after = world.privileged_state()
         energy = float(getattr(agent.robot.driver, "energy", 0.0))

@@ -18,7 +18,7 @@ class Record:
 
     Attributes:
         id, family, instruction, seed: Which case.
-        llm: Name of the language model.
+        llm: Name of the language model (`Trial.llm_name`).
         success: The agent chose done, in time, the goal holds, and nothing was moved that the goal does not concern.
         steps: Phrases of the skills that were carried out, in order, without "done".
         outcomes: How the agent took each of them to have ended.
@@ -74,11 +74,11 @@ class Record:
 
     @property
     def broke_off(self) -> bool:
-        """Whether a part of the agent failed, such as a server that did not answer; it counts as a failure.
+        """Whether it was stopped, or a part of the agent failed, such as a server that is away; it counts as a failure.
 
         A robot that failed while a skill was carried out is that skill's failure, and is blamed.
         """
-        return self.end == EndState.FAILED and not self.blame
+        return self.end == EndState.STOPPED or (self.end == EndState.FAILED and not self.blame)
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from saycan import compose
 from saycan.agent import Agent
-from saycan.errors import UnknownNameError
+from saycan.errors import BadInputError, UnknownNameError
 from saycan.evaluation.ablation import ABLATIONS, NoAffordance, NoFeedback, NoLanguage
 from saycan.language import LanguageModel
 
@@ -30,12 +31,13 @@ class Trial:
         llm: The language model.
         execute: "oracle" or "physics".
         planner, scoring: As of `saycan.Agent`.
-        policy, detector: Of physics; the oracle needs none.
+        policy, detector: Of physics alone; the oracle takes none.
         values: Can, which looks at pictures in either.
         without: What is taken out: names of `ABLATIONS`.
 
     Raises:
         UnknownNameError: For another execution or ablation.
+        BadInputError: A policy or detector for the oracle.
     """
 
     llm: str = "gemma"
@@ -53,6 +55,15 @@ class Trial:
         for part in self.without:
             if part not in ABLATIONS:
                 raise UnknownNameError("ablation", part, ABLATIONS)
+        if self.execute == "oracle" and (given := self.policy or self.detector):
+            raise BadInputError(
+                f"the oracle carries skills out itself; leave {given!r} out, or take the execution 'physics'"
+            )
+
+    @property
+    def llm_name(self) -> str:
+        """`llm` as it is shown and kept: user and password in a server's URL are struck out."""
+        return re.sub(r"^([^/?#]*://)[^/?#]*@", r"\1***@", self.llm)
 
     def language_model(self) -> LanguageModel:
         """The model, loaded."""

@@ -162,6 +162,13 @@ def test_a_pause_between_two_events_does_not_count_against_the_run() -> None:
     assert event.seconds > 6.4
 
 
+def test_the_time_before_the_first_event_does_not_count_against_the_run() -> None:
+    events = make(max_seconds=1.0).stream("greet")
+    time.sleep(1.1)
+    _, result = drain(events)
+    assert result.end is EndState.FINISHED and result.seconds < 1.0
+
+
 # Ends ----------------------------------------------------------------------------------------------------------------
 
 
@@ -263,6 +270,15 @@ def test_ctrl_c_holds_the_robot_and_ends_the_run_as_stopped(where) -> None:
     result = agent.run("greet")
     assert (result.end, result.message) == (EndState.STOPPED, "interrupted")
     assert agent.robot.driver.holds
+
+
+def test_ctrl_c_counts_though_the_time_has_run_out_too() -> None:
+    def interrupted(observation, skill):
+        time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    result = make(policy=interrupted, max_seconds=0.05).run("greet")
+    assert result.interrupted and result.steps[-1].interrupted
 
 
 def test_ctrl_c_between_two_events_is_handed_in() -> None:

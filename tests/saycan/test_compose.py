@@ -79,6 +79,30 @@ def test_what_cannot_be_imported_says_what_to_do(plugins) -> None:
         compose.make_robot("broken")
 
 
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [("def robot(:", "SyntaxError: "), ("raise OSError('no such port')", "OSError: no such port")],
+)
+def test_a_module_that_fails_is_told_with_its_error(tmp_path, monkeypatch, module, says) -> None:
+    (tmp_path / "my_lab.py").write_text(module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingPartError, match=f"'my_lab:robot' cannot be loaded: {says}") as caught:
+        compose.make_robot("my_lab:robot")
+    assert "pip install" not in str(caught.value)
+    entry = EntryPoint("mine", "my_lab:robot", "saycan.robots")
+    monkeypatch.setattr(compose, "entry_points", lambda group: EntryPoints([entry]))
+    with pytest.raises(MissingPartError, match=f"the robot 'mine' does not load: {says}"):
+        compose.make_robot("mine")
+
+
+def test_what_an_object_does_not_have_is_told_by_its_type(tmp_path, monkeypatch) -> None:
+    (tmp_path / "my_lab.py").write_text("class Lab: ...\nlab = Lab()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MissingPartError, match="Lab has no 'robot'"):
+        compose.make_robot("my_lab:lab.robot")
+    del sys.modules["my_lab"]
+
+
 def test_defaults_look_behind_the_gate_and_need_a_simulator() -> None:
     gate = Gate(FakeRobot())
     makers = (compose.default_library, compose.default_policy, compose.default_values, compose.default_detector)

@@ -163,6 +163,8 @@ def test_a_close_that_fails_is_told() -> None:
         ({"ee_position": [0, 0, 0]}, "ee_position must be an array"),
         ({"base_pose": np.array([0, np.nan, 0])}, "base_pose is not finite"),
         ({"gripper": math.nan}, "must be finite"),
+        ({"gripper": None}, "bad observation"),
+        ({"time": "now"}, "bad observation"),
     ],
 )
 def test_bad_observations_are_refused(change, message, monkeypatch) -> None:
@@ -180,6 +182,7 @@ def test_bad_observations_are_refused(change, message, monkeypatch) -> None:
         ({}, "no image of camera 'head'; found none"),
         ({"head": np.zeros((4, 4, 3))}, "must be uint8"),
         ({"head": np.zeros((4, 5, 3), np.uint8)}, r"of shape \(4, 4, 3\)"),
+        ({"head": np.zeros((4, 4, 3), np.uint8).tolist()}, "bad observation"),
     ],
 )
 def test_pictures_are_what_the_specification_says(images, message, monkeypatch) -> None:

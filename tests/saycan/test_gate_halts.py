@@ -75,14 +75,15 @@ class Powered(Driver):
 
     def __init__(self) -> None:
         super().__init__()
-        self.power, self.needs_a_hand = True, False
+        self.power = True
+        self.problem: Exception | None = None
 
     def emergency_stop(self) -> None:
         self.power = False
 
     def recover(self) -> None:
-        if self.needs_a_hand:
-            raise RobotError("turn the button first")
+        if self.problem is not None:
+            raise self.problem
         self.power = True
 
 
@@ -93,12 +94,12 @@ def test_an_emergency_stop_reaches_the_driver_and_so_does_the_recovery() -> None
     assert driver.power
     gate.emergency_stop()
     assert not driver.power and driver.holds == 2
-    driver.needs_a_hand = True
-    with pytest.raises(RobotError, match="turn the button"):
-        gate.recover()
-    with pytest.raises(HaltedError):
-        gate.apply(Action())
-    driver.needs_a_hand = False
+    for driver.problem in (RobotError("turn the button first"), OSError("turn the button first")):
+        with pytest.raises(RobotError, match="turn the button"):
+            gate.recover()
+        with pytest.raises(HaltedError):
+            gate.apply(Action())
+    driver.problem = None
     gate.recover()
     assert driver.power and gate.halted is None
     gate.close()

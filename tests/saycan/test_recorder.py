@@ -205,6 +205,7 @@ def test_a_recording_that_fails_is_told_and_the_run_goes_on(
         recorder = Recorder(root, "go", robot)
         seen, result = drain(recorder.watch(make_run()))
     assert result.end is EndState.FINISHED
+    assert result.folder == seen[-1].folder == (None if what == "folder" else str(recorder.folder))
     assert len(seen) == 2 * 20 + 2 + 3 + 1 + 1
     warnings = [record for record in caplog.records if what in record.message]
     assert len(warnings) == 1

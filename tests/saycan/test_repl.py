@@ -238,8 +238,9 @@ def test_commands_that_show_something(talk: Conversation, tmp_path: Path) -> Non
     talk.hear("finished")
     talk.type("/why 2" + ENTER)
     talk.hear(r"last decision[^\n]*\n\S done")
-    talk.type("/why many" + ENTER)
-    talk.hear("how many options")
+    for strange in ("many", "\u00b2"):
+        talk.type(f"/why {strange}" + ENTER)
+        talk.hear("how many options")
     talk.type("help" + ENTER)
     talk.hear("Ctrl-C holds the robot")
 

@@ -438,6 +438,32 @@ async def test_an_error_ends_a_batch_unless_it_is_to_be_returned(asynchronous: b
     assert [type(one) for one in found] == [InstructionError, Result]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_ctrl_c_ends_a_batch(asynchronous: bool) -> None:
+    begun = []
+
+    def pressed(observation, skill) -> Action:
+        begun.append(skill)
+        raise KeyboardInterrupt
+
+    runnable, inputs = make(policy=pressed), ["get the sponge", "fetch the sponge"]
+    with pytest.raises(KeyboardInterrupt):
+        if asynchronous:
+            asyncio.run(runnable.abatch(inputs, return_exceptions=True))
+        else:
+            runnable.batch(inputs, return_exceptions=True)
+    assert len(begun) == 1
+
+
+def test_a_stop_ends_one_run_of_a_batch() -> None:
+    def stopping(observation, skill) -> Action:
+        runnable.agent.stop()
+        return Action()
+
+    runnable = make(policy=stopping)
+    assert [result.end for result in runnable.batch(["get it", "fetch it"])] == [EndState.STOPPED] * 2
+
+
 async def test_async_runs_at_the_same_time_wait_for_one_another() -> None:
     robot = Once()
     runnable = make(robot)

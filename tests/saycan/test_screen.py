@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Callable
@@ -65,6 +66,14 @@ def test_what_was_asked_for_goes_out_and_remarks_go_aside(capsys: pytest.Capture
     assert attempt(command) == 0
     seen = capsys.readouterr()
     assert (seen.out, seen.err) == ("the answer\n", "a remark\n")  # stdout is no terminal here
+
+
+def test_what_the_output_has_no_character_for_costs_that_character_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.TextIOWrapper(io.BytesIO(), "cp1252")  # of a file or pipe on Windows
+    monkeypatch.setattr("sys.stdout", file)
+    assert attempt(lambda screen: screen.out.print("\u2713 torch, na\u00efvely")) == 0
+    file.seek(0)
+    assert file.read().strip() == "? torch, na\u00efvely"
 
 
 @pytest.mark.filterwarnings("default:a library")

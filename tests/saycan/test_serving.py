@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.server import ServerProtocol
 from websockets.sync.server import serve
@@ -23,6 +24,7 @@ from websockets.sync.server import serve
 from saycan import Agent
 from saycan.action import Action
 from saycan.adapters import as_policy
+from saycan.cli import app
 from saycan.compose import make_policy
 from saycan.errors import BadInputError, PolicyError
 from saycan.library import SkillLibrary
@@ -353,6 +355,34 @@ def test_the_command_serves_until_it_is_asked_to_end(tmp_path: Path) -> None:
         process.wait(timeout=20)
         remote.close()
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["--library", "skills.toml"], f"{__name__}:Still"),
+        (["--library", "skills.toml", "--policy", "experts"], "experts"),
+        (["--library", "bare.toml"], "learned"),
+        ([], "learned"),
+    ],
+)
+def test_the_command_serves_the_policy_that_was_named(
+    options: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AtOnce:
+        def __init__(self, stop: Callable[[], None], tell: object) -> None:
+            stop()
+
+        __enter__ = __exit__ = lambda *_: None
+
+    made: list[str] = []
+    monkeypatch.setattr("saycan.compose.make_policy", lambda name, driver: made.append(name) or Still(driver))
+    monkeypatch.setattr("saycan.session.Interrupts", AtOnce)
+    monkeypatch.chdir(tmp_path)
+    Path("bare.toml").write_text('[[skill]]\nphrase = "wave"\n')
+    Path("skills.toml").write_text(f'policy = "{__name__}:Still"\n' + Path("bare.toml").read_text())
+    result = CliRunner().invoke(app, ["serve-policy", "--robot", "fake", "--port", "0", *options])
+    assert result.exit_code == 0 and made == [name] and f"serving {name} for" in result.output
 
 
 class Still:

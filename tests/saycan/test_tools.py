@@ -338,6 +338,18 @@ async def test_cancelling_holds_the_robot_at_once() -> None:
     assert holds >= 1
 
 
+def test_ctrl_c_is_not_for_the_model_to_read() -> None:
+    def pressed(observation, skill) -> Action:
+        raise KeyboardInterrupt
+
+    robot = FakeRobot()
+    tool = tools_of(bare(robot=robot, policy=pressed))["do"]
+    for _ in range(2):  # it leaves the hands free
+        with pytest.raises(KeyboardInterrupt):
+            tool.invoke({"phrase": "wave"})
+    assert robot.holds and not robot.actions
+
+
 async def test_a_call_that_is_cancelled_in_the_queue_does_not_disturb_the_other() -> None:
     agent, doing = slow(0.2)
     tool = tools_of(agent)["do"]

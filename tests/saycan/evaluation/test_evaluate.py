@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -145,6 +145,23 @@ def test_an_evaluation_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
         evaluate(cases, [replace(one, execute="physics")], tmp_path, suite="s", workers=1)
 
 
+def test_ctrl_c_in_an_episode_ends_the_evaluation_and_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("saycan.robots.kitchen.oracle.PrivilegedOracle.act", pressed)
+        evaluate([BRING], [trial(*FETCH)], tmp_path, workers=1)
+    assert not (tmp_path / EPISODES).exists()
+    (record,) = evaluate([BRING], [trial(*FETCH)], tmp_path, workers=1).records
+    assert record.success
+    stored = json.dumps(asdict(replace(record, end="stopped", success=False, blame="say"))) + "\n"
+    (tmp_path / EPISODES).write_text(stored)  # as it was kept once
+    assert evaluate([BRING], [trial(*FETCH)], tmp_path, workers=1).records[0].success
+
+
 def test_an_edited_case_is_made_again_and_reports_name_the_commits_of_their_episodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,6 +208,28 @@ def test_what_broke_off_is_told_and_made_again(tmp_path: Path, monkeypatch: pyte
     assert json.loads(kept)["success"] and "the server is away" in json.loads(old)["message"]
 
 
+def test_a_password_in_the_url_of_a_server_is_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = ScriptedLanguageModel(error=ModelUnavailableError("the server is away"))
+    monkeypatch.setattr("saycan.evaluation.evaluate._LOADED", {})
+    monkeypatch.setattr(Trial, "language_model", lambda self: away)
+    suite, out = written(tmp_path / "mine.tsv"), tmp_path / "out"
+    url = "openai-chat:http://me:s3cr@t@127.0.0.1:1/v1#hf://a@b"
+    result = CliRunner().invoke(app, ["eval", suite, "--workers", "1", "--out", str(out), "--llm", url])
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / EPISODES).read_text())["llm"] == "openai-chat:http://***@127.0.0.1:1/v1#hf://a@b"
+    told = [result.output, *(file.read_text() for file in out.iterdir() if file.suffix != ".png")]
+    assert len(told) == 5 and not [text for text in told if "s3cr" in text or "me:" in text]
+
+
+def test_an_episode_of_a_server_with_a_password_is_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trial, "language_model", lambda self: ScriptedLanguageModel(FETCH))
+    one = trial(llm="http://me:secret@127.0.0.1:1/v1#")
+    first, again = (evaluate([BRING], [one], tmp_path, workers=1).records for _ in range(2))
+    assert first == again
+
+
 def test_processes_find_what_one_finds() -> None:
     cases = [BRING, replace(BRING, id="again")]
     one, two = (evaluate(cases, [trial(*FETCH)], workers=count).records for count in (1, 2))
@@ -219,6 +258,17 @@ def test_the_command_makes_tables_and_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.png").stat().st_size > 5_000
 
 
+def test_two_names_for_one_language_model_are_one_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saycan.evaluation.evaluate._LOADED", {})
+    monkeypatch.setattr(Trial, "language_model", lambda self: ScriptedLanguageModel(FETCH))
+    suite, out = written(tmp_path / "mine.tsv"), str(tmp_path / "out")
+    options = ["--values", "geometric", "--workers", "1", "--out", out, "--llm", "gemma", "--llm", "gemma:none"]
+    result = CliRunner().invoke(app, ["eval", suite, *options, "--adapter", "none"])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out/report.json").read_text())
+    assert found["total"]["trials"] == 1 and "models" not in found
+
+
 def test_the_command_tells_its_folder_before_the_first_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -237,6 +287,8 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path: Path) -> None:
     for options, says in (
         (["--family", "singing"], "this suite has: simple"),
         (["--execute", "thought"], "unknown execution"),
+        (["--policy", "experts"], "the oracle carries skills out itself"),
+        (["--detector", "learned"], "the oracle carries skills out itself"),
     ):
         result = CliRunner().invoke(app, ["eval", example, "--out", str(tmp_path / "o"), *options])
         assert result.exit_code == 2 and says in result.output
