@@ -30,9 +30,9 @@ SURE = 0.9
 """Probability from which it looks done to who could as well begin anew: another try costs less than a wrong end."""
 
 PAUSE = 30
-"""Periods after a beginning before which there is no other: an earlier end is ignored, and what the network does besides
-goes on. Nudging the hand then, as where it comes to rest (`saycan.skills.policies.stall`), is no better: 54 of 60 counters
-clean instead of 56, with more work."""
+"""Periods after a beginning before which there is no other: an earlier end is ignored, and what the network does
+besides goes on. Nudging the hand then, as where it comes to rest (`saycan.skills.policies.stall`), is no better: 54 of
+60 counters clean instead of 56, with more work."""
 
 LOOKS = 3
 """Periods that the robot looks at a place before it drives on; the answers are averaged."""
