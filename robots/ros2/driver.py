@@ -69,6 +69,7 @@ class Ros2Robot:
         self._newest: dict[str, Any] = {}
         self._awaited: dict[str, str] = {}
         self._heard = JointReadings()
+        self._here = np.zeros(0)  # (J,) rad, the newest joints that are finite
         self._closed = False
         with contextlib.ExitStack() as undo:
             self.lease = Lease(config.device or f"ros2:{domain()}{config.arm.command}")
@@ -139,10 +140,13 @@ class Ros2Robot:
     def apply(self, action: Action) -> Action:
         """Send it, and return when its control period is over by the robot's clock.
 
-        Raises RobotError after close(), when a controller refuses, when the clock stands still, and when no message is
-        heard any more since the node's thread has died.
+        Raises RobotError after close(), for an action or a measurement that is not finite (nothing is sent then), when
+        a controller refuses, when the clock stands still, and when no message is heard any more since the node's thread
+        has died.
         """
         self._require_open()
+        if not action.is_finite():
+            raise RobotError(f"{self._config.name}: refused an action that is not finite: {action}")
         period = 1.0 / self._config.rate
         with self._lock:
             now = self._session.now()
@@ -153,8 +157,10 @@ class Ros2Robot:
             self._tick = tick = self._tick + period
             with self._news:
                 newest = dict(self._newest)
-            joints = self._joints(newest["joints"].positions)
-            self._reference.advance(self._base_pose(newest)[0], joints, action)
+            self._reference.advance(*self._measured(newest), action)
+            if not np.isfinite(self._reference.goal).all():
+                self._tick = None  # the next one begins anew
+                raise RobotError(f"{self._config.name}: {action} leads nowhere: {self._reference.goal.tolist()}")
             if not action.terminate:
                 self._arm.send(self._reference.goal[3:], _LOOK_AHEAD * period)
                 if self._gripper is not None:
@@ -166,13 +172,13 @@ class Ros2Robot:
         return action
 
     def hold(self) -> None:
-        """The base stops, the arm stays where it is, the gripper keeps what it has."""
+        """The base stops, the arm stays where it is or last said that it is, the gripper keeps what it has."""
         if self._closed:
             return
         with contextlib.suppress(Exception), self._lock:
             if self._base is not None:
                 self._base.send(0.0, 0.0, 0.0)
-            self._arm.stop(self._joints(self._newest["joints"].positions))
+            self._arm.stop(self._here)
             self._tick = None
 
     def close(self) -> None:
@@ -193,9 +199,16 @@ class Ros2Robot:
         """What is measured is the reference."""
         with self._news:
             newest = dict(self._newest)
-        positions = newest["joints"].positions
-        gripper = opening_of(self._config.gripper, positions)
-        self._reference.reset(self._base_pose(newest)[0], self._joints(positions), gripper)
+        gripper = opening_of(self._config.gripper, newest["joints"].positions)
+        self._reference.reset(*self._measured(newest), gripper)
+
+    def _measured(self, newest: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Base pose (3,) and joints (J,) rad. Raises RobotError where one is not finite, as all goals would be."""
+        base, joints = self._base_pose(newest)[0], self._joints(newest["joints"].positions)
+        for name, vector in (("base_pose", base), ("joints", joints)):
+            if not np.isfinite(vector).all():
+                raise RobotError(f"{self._config.name}: {name} is not finite: {vector.tolist()}")
+        return base, joints
 
     def _subscribe(self) -> None:
         from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
@@ -239,7 +252,12 @@ class Ros2Robot:
         wanted = {*self._config.arm.joints}
         if self._config.gripper is not None:
             wanted.add(self._config.gripper.joint)
-        return self._heard if wanted <= self._heard.positions.keys() else None
+        if not wanted <= self._heard.positions.keys():
+            return None
+        joints = self._joints(self._heard.positions)
+        if np.isfinite(joints).all():
+            self._here = joints
+        return self._heard
 
     def _await(self) -> None:
         """Wait until everything has come once. Raises RobotError that lists what has not."""

@@ -32,6 +32,7 @@ from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.lease import Lease
 from saycan.robot import Freshness
+from saycan.robots.arm import ArmKinematics
 from saycan.robots.ros2.commands import CommandGripper
 from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config
 from saycan.robots.ros2.driver import Ros2Robot
@@ -234,6 +235,33 @@ def test_malformed_and_late_messages_end_in_an_error_and_no_motion(domain: int, 
             if "clock" in mode or "late" in mode:
                 with pytest.raises(HaltedError):
                     robot.apply(Action())
+
+
+def test_what_is_not_finite_is_neither_followed_nor_sent_and_the_arm_stays_where_it_was(
+    domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trajectory_msgs.msg import JointTrajectory
+
+    told: list[float] = []
+    with closing(Session("watching")) as watching, Process([str(HERE / "puppet.py"), "nan"], domain) as puppet:
+        watching.node.create_subscription(JointTrajectory, "/arm", lambda m: told.append(m.points[0].positions[0]), 50)
+        watching.start()
+        puppet.hear("the puppet is there")
+        with closing(Ros2Robot(PUPPET)) as robot:
+            with pytest.raises(RobotError, match="refused an action that is not finite"):
+                robot.apply(Action([np.nan, 0, 0, 0, 0, 0]))
+            with monkeypatch.context() as patch:
+                patch.setattr(ArmKinematics, "solve", lambda *_: np.array([np.nan]))
+                with pytest.raises(RobotError, match="leads nowhere"):
+                    robot.apply(Action())
+            robot.apply(Action())
+            with pytest.raises(RobotError, match="joints is not finite"):
+                for _ in range(100):
+                    robot.apply(Action())
+            held = len(told)
+            robot.hold()
+            until(lambda: len(told) > held, 5.0, "it was not told to stay")
+        assert told == pytest.approx([0.1] * len(told), abs=1e-4)
 
 
 def test_a_robot_that_cannot_be_used_is_let_go(domain: int) -> None:
