@@ -157,6 +157,7 @@ class Ros2Robot:
             self._tick = tick = self._tick + period
             with self._news:
                 newest = dict(self._newest)
+            behind = max(0.0, now - self._time(newest["joints"]))
             self._reference.advance(*self._measured(newest), action)
             if not np.isfinite(self._reference.goal).all():
                 self._tick = None  # the next one begins anew
@@ -168,7 +169,7 @@ class Ros2Robot:
             if self._base is not None:
                 forward, left, turn = (0.0, 0.0, 0.0) if action.terminate else (action.base_delta / period).tolist()
                 self._base.send(forward, left, turn)
-        self._wait_for(tick)
+        self._wait_for(tick, behind)
         return action
 
     def hold(self) -> None:
@@ -333,16 +334,16 @@ class Ros2Robot:
         pose = message.pose.pose
         return planar(pose.position, pose.orientation), seconds(message.header.stamp)
 
-    def _wait_for(self, tick: float) -> None:
-        """Until the robot's clock and its arm's joint states have reached a time."""
+    def _wait_for(self, tick: float, behind: float) -> None:
+        """Until the clock reaches a time, and the arm's joint states do, which are so many s `behind` it."""
         period = 1.0 / self._config.rate
         deadline = time.monotonic() + _SLOW_CLOCK * period + 1.0
         while not self._closed:
             self._session.require_serving()
             with self._news:
                 left = tick - self._session.now()
-                behind = tick - self._time(self._newest["joints"])
-                if left <= 0 and (behind <= 0.01 or left < -period):  # what is measured then is on its way
+                due = tick - behind - self._time(self._newest["joints"])
+                if left <= 0 and (due <= 0.01 or left < -period):  # what is measured then is on its way
                     return
                 self._news.wait(min(max(left, 0.002), 0.02))
             if time.monotonic() > deadline:

@@ -347,6 +347,19 @@ def test_a_gripper_whose_joint_is_told_more_slowly_holds_up_neither_clock_nor_co
             assert times[-1] - times[0] == pytest.approx(2.0, abs=0.3)
 
 
+def test_a_clock_that_is_behind_does_not_make_control_periods_longer(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "slow clock"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(PUPPET)) as robot:
+            times = [robot.observe().time]
+            began = time.monotonic()
+            for _ in range(20):
+                robot.apply(Action())
+                times.append(robot.observe().time)
+            assert time.monotonic() - began == pytest.approx(2.0, abs=0.5)
+            assert np.diff(times).min() > 0.0
+
+
 MOBILE = replace(PUPPET, base=BaseConfig("/cmd_vel", "/odom"))
 
 
