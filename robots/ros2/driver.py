@@ -197,11 +197,13 @@ class Ros2Robot:
         return f"Ros2Robot({self._config.name!r})"
 
     def _begin_anew(self) -> None:
-        """What is measured is the reference."""
+        """What is measured is the reference, and the gripper is told its opening again."""
         with self._news:
             newest = dict(self._newest)
         gripper = opening_of(self._config.gripper, newest["joints"].positions)
         self._reference.reset(*self._measured(newest), gripper)
+        if self._gripper is not None:
+            self._gripper.forget()
 
     def _measured(self, newest: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Base pose (3,) and joints (J,) rad. Raises RobotError where one is not finite, as all goals would be."""

@@ -497,6 +497,32 @@ def test_a_gripper_that_refuses_is_told_of_and_asked_again(domain: int) -> None:
         server.destroy()
 
 
+def test_a_gripper_is_told_its_opening_again_after_the_robot_was_held(domain: int) -> None:
+    from control_msgs.action import GripperCommand
+    from rclpy.action import ActionServer
+
+    asked: list[float] = []
+
+    def grip(handle: Any) -> Any:
+        asked.append(handle.request.command.position)
+        handle.succeed()
+        return GripperCommand.Result(reached_goal=True)
+
+    with closing(Session("hand")) as hand, Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
+        server = ActionServer(hand.node, GripperCommand, "/grip", grip)
+        hand.start()
+        puppet.hear("the puppet is there")
+        config = replace(PUPPET, gripper=GripperConfig("finger", closed=0.0, open=0.04, command="/grip"))
+        with closing(Ros2Robot(config)) as robot:
+            for times in (1, 2):
+                for _ in range(3):
+                    robot.apply(Action(gripper=0.5))
+                until(lambda times=times: len(asked) >= times, 5.0, "it was not told")
+                assert asked == [0.02] * times
+                robot.hold()
+        server.destroy()
+
+
 # The whole agent ------------------------------------------------------------------------------------------------------
 
 AGENT = ("-m", "saycan", "ros2", "--robot", "ros2:kitchen")
