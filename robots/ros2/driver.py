@@ -24,7 +24,7 @@ from saycan.robots.reference import Reference
 from saycan.robots.ros2.commands import make_commands, opening_of
 from saycan.robots.ros2.config import CameraConfig, Ros2Config, read_config
 from saycan.robots.ros2.joints import JointReadings
-from saycan.robots.ros2.pictures import to_depth, to_picture
+from saycan.robots.ros2.pictures import to_depth, to_intrinsics, to_picture
 from saycan.robots.ros2.transforms import Transforms, planar
 from saycan.ros import Session, domain, seconds
 
@@ -96,7 +96,9 @@ class Ros2Robot:
                 places=config.places,
             )
             self.intrinsics = {
-                name: self._intrinsics(name, pictures[name]) for name, one in config.cameras.items() if one.info
+                name: to_intrinsics(self._newest[f"info {name}"], pictures[name].shape[:2])
+                for name, camera in config.cameras.items()
+                if camera.info
             }
             joint_step = np.full(len(config.arm.joints), config.arm.speed / config.rate)
             self._reference = Reference(self._kinematics, joint_step, lag=_LAG * config.limits.ee_speed)
@@ -108,8 +110,9 @@ class Ros2Robot:
     def observe(self) -> Observation:
         """The newest of every topic; `time` is that of the arm's joints.
 
-        Raises RobotError after close(), when no message is heard any more since the node's thread has died, and when
-        gripper or base were measured `freshness.observation` before that.
+        Raises RobotError after close(), when no message is heard any more since the node's thread has died, when
+        gripper or base were measured `freshness.observation` before that, and when depth was `freshness.picture` before
+        its picture.
         """
         self._require_open()
         with self._news:
@@ -118,6 +121,7 @@ class Ros2Robot:
         base_pose, base_time = self._base_pose(newest)
         self._require_gripper(newest["joints"], now)
         self._require_base(base_time, now)
+        self._require_depths(newest)
         positions = newest["joints"].positions
         joints = self._joints(positions)
         position, quaternion = self._kinematics.pose(joints)
@@ -285,12 +289,6 @@ class Ros2Robot:
     def _picture(self, name: str, camera: CameraConfig) -> NDArray[np.uint8]:
         return to_picture(self._newest[f"image {name}"], camera.size)
 
-    def _intrinsics(self, name: str, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Scaled from the camera's own size to that of the picture."""
-        info = self._newest[f"info {name}"]
-        scale = np.array([picture.shape[1] / info.width, picture.shape[0] / info.height, 1.0])
-        return scale[:, None] * np.array(info.k, np.float64).reshape(3, 3)
-
     def _joints(self, positions: Mapping[str, float]) -> NDArray[np.float64]:
         return np.array([positions[name] for name in self._config.arm.joints], np.float64)
 
@@ -318,12 +316,22 @@ class Ros2Robot:
             look = f"`ros2 topic hz {base.odometry}` shows whether it comes"
             self._require_recent(f"odometry on {base.odometry}", taken, now, look)
 
-    def _require_recent(self, what: str, taken: float, now: float, look: str) -> None:
-        age, longest = now - taken, self._config.freshness.observation
+    def _require_depths(self, newest: dict[str, Any]) -> None:
+        """Raise RobotError when a camera has sent no depth for too long while its pictures came."""
+        for name, camera in self._config.cameras.items():
+            if camera.depth:
+                depth, picture = (seconds(newest[f"{kind} {name}"].header.stamp) for kind in ("depth", "image"))
+                look = f"`ros2 topic hz {camera.depth}` shows whether it comes"
+                self._require_recent(f"depth on {camera.depth}", depth, picture, look, "its picture", "picture")
+
+    def _require_recent(
+        self, what: str, taken: float, now: float, look: str, than: str = "the arm's joints", limit: str = "observation"
+    ) -> None:
+        age, longest = now - taken, getattr(self._config.freshness, limit)
         if age > longest:
             raise RobotError(
-                f"{self._config.name}: {what} is {age:.1f} s older than the arm's joints, more than "
-                f"freshness.observation ({longest:g} s). Does its node still run, by the same clock? {look}"
+                f"{self._config.name}: {what} is {age:.1f} s older than {than}, more than freshness.{limit} "
+                f"({longest:g} s). Does its node still run, by the same clock? {look}"
             )
 
     def _base_pose(self, newest: dict[str, Any]) -> tuple[NDArray[np.float64], float]:

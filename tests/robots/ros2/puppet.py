@@ -26,6 +26,7 @@ MODES = (
     *("good", "nan", "short", "no positions", "torn picture", "late picture", "frozen clock", "silence"),
     *("dead arm", "dead gripper", "slow gripper"),  # joint states from two publishers
     *("dead odometry", "slow odometry"),
+    "dead depth",
     "slow clock",  # half a second behind
 )
 SLOW = 15  # rounds from one message of a slow publisher to the next
@@ -81,7 +82,8 @@ def main(mode: str) -> None:
             odometry.publish(where)
         states.publish(state)
         pictures.publish(image)
-        depths.publish(depth)
+        if bad != "dead depth":
+            depths.publish(depth)
         rclpy.spin_once(node, timeout_sec=0.02)
     node.destroy_node()
     rclpy.try_shutdown()

@@ -155,7 +155,7 @@ def test_what_is_commanded_is_done_and_seen(domain: int) -> None:
         with Gate(Ros2Robot("kitchen")) as robot:
             assert {*robot.spec.cameras} == {"head", "wrist"} and "table" in robot.spec.places
             matrix = robot.driver.intrinsics["head"]
-            assert matrix[0, 0] == matrix[1, 1] > 20 and matrix[0, 2] == matrix[1, 2] == 32
+            assert matrix[0, 0] == matrix[1, 1] > 20 and matrix[0, 2] == matrix[1, 2] == 31.5
             before = robot.observe()
             assert 30 < before.images["head"].mean() < 220
             for _ in range(10):
@@ -448,6 +448,19 @@ def test_an_arm_and_a_gripper_behind_joint_states_and_a_camera_with_depth(domain
             after = robot.observe()
             assert after.gripper == pytest.approx(0.75, abs=0.01)
             assert after.joints[0] - before.joints[0] == pytest.approx(0.5, abs=0.1)
+
+
+def test_depth_that_ends_while_pictures_go_on_is_an_error(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "dead depth"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with closing(Ros2Robot(replace(PUPPET, cameras={"eye": CameraConfig("/image", depth="/depth")}))) as robot:
+            problem = r"depth on /depth is 1\.\d s older than its picture, more than freshness\.picture \(1 s\)"
+            began = time.monotonic()
+            with pytest.raises(RobotError, match=problem):
+                while time.monotonic() - began < 10.0:
+                    robot.observe()
+                    time.sleep(0.05)
+            assert time.monotonic() - began > 1.0, "it was no error while both came"
 
 
 def test_the_arm_refuses_what_is_not_finite_and_the_driver_says_so(domain: int) -> None:
