@@ -74,7 +74,9 @@ class LeRobotRobot:
                 device=self.lease.device,
             )
             step = np.full(len(arm.joints), arm.speed / config.rate)
-            self._reference = Reference(self._kinematics, step, lag=_LAG * config.limits.ee_speed)
+            limits = config.limits
+            box = limits.workspace_low, limits.workspace_high
+            self._reference = Reference(self._kinematics, step, _LAG * limits.ee_speed, box)
             self._lock = threading.RLock()  # hold() comes from any thread
             self._tick: float | None = None
             self._joints, self._opening, self._seen = np.zeros(0), 1.0, 0.0

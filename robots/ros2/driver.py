@@ -101,7 +101,9 @@ class Ros2Robot:
                 if camera.info
             }
             joint_step = np.full(len(config.arm.joints), config.arm.speed / config.rate)
-            self._reference = Reference(self._kinematics, joint_step, lag=_LAG * config.limits.ee_speed)
+            limits = config.limits
+            box = limits.workspace_low, limits.workspace_high
+            self._reference = Reference(self._kinematics, joint_step, _LAG * limits.ee_speed, box)
             self._tick: float | None = None
             self._lock = threading.RLock()  # hold() comes from any thread
             self._begin_anew()

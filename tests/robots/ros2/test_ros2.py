@@ -34,7 +34,7 @@ from saycan.lease import Lease
 from saycan.robot import Freshness
 from saycan.robots.arm import ArmKinematics
 from saycan.robots.ros2.commands import CommandGripper
-from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config
+from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config, read_config
 from saycan.robots.ros2.driver import Ros2Robot
 from saycan.robots.ros2.joints import JointReadings
 from saycan.robots.ros2.kitchen import DEAD_MAN, KitchenNode
@@ -174,6 +174,17 @@ def test_what_is_commanded_is_done_and_seen(domain: int) -> None:
             assert after.time - before.time == pytest.approx(1.5, abs=0.25)
             with pytest.raises(LeaseError, match="is driven by"), Gate(Ros2Robot("kitchen")):
                 pass
+
+
+def test_the_hand_comes_to_rest_within_the_workspace(domain: int) -> None:
+    with Process([*KITCHEN, "--scene", "at table"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        config = read_config("kitchen")
+        with Gate(Ros2Robot(replace(config, limits=replace(config.limits, workspace_high=(0.98, 0.2, 1.45))))) as robot:
+            for _ in range(20):
+                seen = robot.observe()
+                robot.apply(Action([0.0, 0.04, 0.0, 0, 0, 0]))
+            assert seen.ee_position[1] == pytest.approx(0.2, abs=0.005)
 
 
 def test_a_robot_that_is_not_there_is_said_not_to_be(domain: int) -> None:
