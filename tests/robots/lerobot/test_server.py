@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from saycan.robots.lerobot.server import ArmServer
+from tests.silent import silent
 
 
 class Kiwi:
@@ -52,3 +55,16 @@ def test_time_stands_still_while_nothing_new_comes_from_the_robot() -> None:
         assert server.answer({"do": "observe"})["time"] == second == first
         robot.hear(1.0)
         assert server.answer({"do": "observe"})["time"] > first
+
+
+def test_a_client_that_has_vanished_loses_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("saycan.serving._PING", 1.0)
+    with served(Kiwi()) as server, silent(server.url, "kiwi"):
+        deadline = time.monotonic() + 10.0
+        while True:
+            with connect(server.url, compression=None) as client:
+                told = client.recv()
+            if isinstance(told, bytes):
+                return
+            assert "another program drives this robot" in told and time.monotonic() < deadline
+            time.sleep(0.05)
