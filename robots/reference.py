@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from saycan.action import Action
+from saycan.errors import BadInputError
 from saycan.robots.arm import ArmKinematics, rotated, rotation_between
 
 LEASH = 0.012  # m
@@ -81,6 +82,19 @@ class Reference:
         step = np.clip(goal - self.goal, -self._most, self._most)
         self.goal, self.gripper = self.goal + step, gripper
         return step
+
+
+def steps_of_period(rate: float, step: float) -> int:
+    """How many physics steps of so many s are one control period at `rate` Hz. Raises BadInputError where none fit."""
+    steps = 1.0 / (rate * step) if 0.0 < rate < np.inf else 0.0
+    whole = round(steps)
+    if whole < 1 or abs(steps - whole) > 0.01:
+        fewer = max(1, int(steps))
+        raise BadInputError(
+            f"a control period is a whole number of physics steps of {step:g} s, found the rate {rate:g} Hz; the "
+            f"nearest that are valid: {1.0 / ((fewer + 1) * step):g} and {1.0 / (fewer * step):g} Hz"
+        )
+    return whole
 
 
 def _leashed(reference: NDArray[np.float64], measured: NDArray[np.float64], length: float) -> NDArray[np.float64]:
