@@ -8,9 +8,10 @@ blocked arm pushes with a bounded force and follows at once when it is turned ba
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from saycan.action import Action
+from saycan.errors import BadInputError
 from saycan.robots.arm import ArmKinematics, rotated, rotation_between
 
 LEASH = 0.012  # m
@@ -25,14 +26,24 @@ class Reference:
         kinematics: Of the arm.
         joint_step: (J,) rad, the farthest that each arm joint goes in one period.
         lag: m that the hand is measured behind on its way, beside `LEASH`: where commands and measurements take time.
+        box: Low and high corner (3,) in m, base frame, of where the end effector's reference may go; from outside it
+            may only go back in. By default everywhere: a gate in front of it counts from where the hand is measured,
+            and lets the reference out by as much as the leash is long.
 
     Attributes:
         goal: (3 + J,) base (x m, y m, yaw rad, map frame) and arm joints (rad) at the end of the period.
         gripper: Commanded opening, 0 to 1.
     """
 
-    def __init__(self, kinematics: ArmKinematics, joint_step: NDArray[np.float64], lag: float = 0.0) -> None:
+    def __init__(
+        self,
+        kinematics: ArmKinematics,
+        joint_step: NDArray[np.float64],
+        lag: float = 0.0,
+        box: tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
+    ) -> None:
         self._kinematics, self._leash = kinematics, LEASH + lag
+        self._low, self._high = box
         self._most = np.concatenate([np.full(3, np.inf), joint_step])
         self.goal, self.gripper = np.zeros(3 + len(joint_step)), 1.0
 
@@ -59,7 +70,9 @@ class Reference:
         there[2] += action.base_delta[2]
 
         position, quaternion = self._kinematics.pose(joints)
-        self._position = _leashed(self._position, position, self._leash) + action.ee_delta[:3]
+        here = _leashed(self._position, position, self._leash)
+        low, high = np.minimum(here, self._low), np.maximum(here, self._high)
+        self._position = np.clip(here + action.ee_delta[:3], low, high)
         self._quaternion = rotated(_leashed_rotation(self._quaternion, quaternion), action.ee_delta[3:])
         arm = self._kinematics.solve(start[3:], self._position, self._quaternion)
         return self.go(np.concatenate([there, arm]), action.gripper)
@@ -69,6 +82,19 @@ class Reference:
         step = np.clip(goal - self.goal, -self._most, self._most)
         self.goal, self.gripper = self.goal + step, gripper
         return step
+
+
+def steps_of_period(rate: float, step: float) -> int:
+    """How many physics steps of so many s are one control period at `rate` Hz. Raises BadInputError where none fit."""
+    steps = 1.0 / (rate * step) if 0.0 < rate < np.inf else 0.0
+    whole = round(steps)
+    if whole < 1 or abs(steps - whole) > 0.01:
+        fewer = max(1, int(steps))
+        raise BadInputError(
+            f"a control period is a whole number of physics steps of {step:g} s, found the rate {rate:g} Hz; the "
+            f"nearest that are valid: {1.0 / ((fewer + 1) * step):g} and {1.0 / (fewer * step):g} Hz"
+        )
+    return whole
 
 
 def _leashed(reference: NDArray[np.float64], measured: NDArray[np.float64], length: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from saycan.frames import Frames
 from saycan.observation import Observation
 from saycan.robot import RobotSpec
 
-_BEYOND = 0.02  # rad that a joint may be measured outside its limits
+_BEYOND = 0.02  # rad that a joint may be measured outside its limits, or farther out than it was already
 
 
 class Inspection:
@@ -24,14 +24,16 @@ class Inspection:
     def __init__(self, spec: RobotSpec) -> None:
         self._spec, self._frames = spec, Frames(spec)
         self._seen: Observation | None = None
-        self._seen_at = self._new_at = 0.0  # on the computer's clock: the newest, and the newest with another time
+        self._seen_at = 0.0  # on the computer's clock, the newest
+        self._new_at: float | None = None  # likewise, the newest with another time
+        self._out = np.zeros(spec.joints)  # rad that each joint is outside its limits at most, or a problem
         self._applied = 0
 
     def problem(self, observation: Observation) -> str | None:
         """Why a robot that says this should be stopped, in words; None when it need not be.
 
         A clock that stands still, a camera that shows nothing new (`Frames`), a joint outside its limits that was less
-        far out, or not seen, before.
+        far out, or not seen, before. From there it may go back in.
         """
         found = self._frames.problem(observation) or self._stands_still(observation) or self._beyond(observation)
         self._seen, self._applied = observation, 0
@@ -48,13 +50,13 @@ class Inspection:
         return self._applied / self._spec.rate if self._spec.simulated else time.monotonic() - self._seen_at
 
     def forget(self) -> None:
-        """Begin anew: what was seen so far counts no more."""
+        """Begin anew with pictures and clock. Where joints are, and how old the newest observation is, stays known."""
         self._frames.forget()
-        self._seen = None
+        self._new_at = None
 
     def _stands_still(self, observation: Observation) -> str | None:
         now = time.monotonic()
-        if self._seen is None or observation.time > self._seen.time:
+        if self._seen is None or self._new_at is None or observation.time > self._seen.time:
             self._new_at = now
         self._seen_at = now
         still = now - self._new_at
@@ -67,9 +69,10 @@ class Inspection:
         if not limits.joints_low:
             return None
         low, high = np.array(limits.joints_low), np.array(limits.joints_high)
-        out = np.maximum(low - observation.joints, observation.joints - high)
-        before = -np.inf if self._seen is None else np.maximum(low - self._seen.joints, self._seen.joints - high)
-        for number in np.flatnonzero((out > _BEYOND) & (out > before)):
+        out = np.maximum(np.maximum(low - observation.joints, observation.joints - high), 0.0)
+        farther = out > self._out + _BEYOND
+        self._out = np.where(farther, out, np.minimum(self._out, out))
+        for number in np.flatnonzero(farther):
             where, bounds = observation.joints[number], f"[{low[number]:g}, {high[number]:g}]"
             return f"joint {number} is at {where:.3f} rad, outside its limits {bounds}"
         return None

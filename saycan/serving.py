@@ -24,20 +24,19 @@ from saycan.policy import Policy
 from saycan.robot import RobotSpec
 from saycan.wire import LARGEST, load_websockets, pack, to_observation, unpack
 
-_PING = 20.0  # s between two signs of life of a robot elsewhere, and within which each has to come
+_PING = 20.0  # s between two signs of life of a client, and within which each has to come: a tunnel tells of no end
 _LOG = logging.getLogger(__name__)
 
 
 class Server(ABC):
     """Answers one client at a time, question by question; what kind of questions is for its subclasses to say.
 
-    No web page may ask: whoever names an origin is refused.
+    It may ask nothing for as long as it likes; one that has vanished loses its turn. No web page may ask: whoever names
+    an origin is refused.
 
     Args:
         host, port: Where it listens; port 0 takes a free one.
         patience: s without a question after which `quiet` is called; None for never.
-        ping: s after which a client is asked whether it is there, and after as many more without an answer it has left;
-            None for clients of this computer, whose end the system tells.
 
     Attributes:
         url: Where clients find it.
@@ -50,13 +49,7 @@ class Server(ABC):
     busy = "another robot is using this policy; end that first, or start a second server"
     """What a second client is told."""
 
-    def __init__(
-        self,
-        host: str = "127.0.0.1",
-        port: int = 8000,
-        patience: float | None = None,
-        ping: float | None = None,
-    ) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 8000, patience: float | None = None) -> None:
         pack({})  # msgpack is there, or it is said now
         serve = load_websockets().sync.server.serve
         self._patience = patience
@@ -64,8 +57,8 @@ class Server(ABC):
         self._connection: Any = None
         try:
             self._server = serve(
-                self._serve, host, port, compression=None, max_size=LARGEST, logger=_LOG, ping_interval=ping,
-                ping_timeout=ping, close_timeout=1.0, origins=[None],
+                self._serve, host, port, compression=None, max_size=LARGEST, logger=_LOG, ping_interval=_PING,
+                ping_timeout=_PING, close_timeout=1.0, origins=[None],
             )  # fmt: skip
         except OSError as error:
             raise BadInputError(f"cannot listen at {host}:{port}: {error}") from error
@@ -159,7 +152,7 @@ class PolicyServer(Server):
     ) -> None:
         self._policy, self._spec, self._library = policy, spec, library
         self._before: str | None = None
-        super().__init__(host, port, ping=_PING)  # on loopback, too: a tunnel ends there
+        super().__init__(host, port)
 
     def begin(self) -> None:
         """Its first question begins a skill."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from saycan.action import Action
 from saycan.robots.arm import ArmKinematics
-from saycan.robots.reference import Reference
+from saycan.robots.reference import Reference, steps_of_period
 
 ROBOT_XML = Path(__file__).with_name("robot.xml")
 ARM_JOINTS = tuple(f"arm{index}" for index in range(1, 8))
@@ -35,11 +35,13 @@ class WholeBodyController:
     Args:
         model: The compiled kitchen with the robot in it.
         rate: Control rate in Hz.
+
+    Raises BadInputError for a rate whose period is no whole number of physics steps.
     """
 
     def __init__(self, model: mujoco.MjModel, rate: float) -> None:
+        self.substeps = steps_of_period(rate, model.opt.timestep)
         self._period = 1.0 / rate
-        self.substeps = round(self._period / model.opt.timestep)
         names = (*BASE_JOINTS, *ARM_JOINTS)
         self._qpos = np.array([model.joint(name).qposadr[0] for name in names])
         self._actuators = np.array([model.actuator(name).id for name in names])

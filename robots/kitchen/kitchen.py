@@ -49,13 +49,14 @@ class Kitchen:
             A Scene that has a seed of its own keeps to that.
         image_size: Height and width of camera images, pixels.
         cameras: Which of the cameras "head" and "wrist" see; the privileged experts need none.
-        rate: Control rate, Hz.
+        rate: Control rate, Hz; a period is a whole number of physics' steps of 4 ms.
 
     Attributes:
         looking: Whether `observe` renders; pictures cost more than physics, and not every period needs them.
 
     Raises:
         SceneError: The scene cannot be built.
+        BadInputError: A camera's size or a rate that cannot be.
     """
 
     def __init__(

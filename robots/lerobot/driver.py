@@ -74,7 +74,9 @@ class LeRobotRobot:
                 device=self.lease.device,
             )
             step = np.full(len(arm.joints), arm.speed / config.rate)
-            self._reference = Reference(self._kinematics, step, lag=_LAG * config.limits.ee_speed)
+            limits = config.limits
+            box = limits.workspace_low, limits.workspace_high
+            self._reference = Reference(self._kinematics, step, _LAG * limits.ee_speed, box)
             self._lock = threading.RLock()  # hold() comes from any thread
             self._tick: float | None = None
             self._joints, self._opening, self._seen = np.zeros(0), 1.0, 0.0
@@ -149,6 +151,7 @@ class LeRobotRobot:
         with contextlib.suppress(Exception), self._lock:
             self._tick = None
             self._link.ask({"do": "hold"})
+            self._velocity = np.zeros(3)  # or it would count until somebody looks again
 
     def close(self) -> None:
         """Hold, then end LeRobot's process. Idempotent."""
@@ -209,7 +212,10 @@ class LeRobotRobot:
         return order, speeds, cameras
 
     def _moved(self, speeds: NDArray[np.float64], when: float) -> NDArray[np.float64]:
-        """(3,) x m, y m, yaw rad: where the base is, if it went as fast as the mean of now and before."""
+        """(3,) x m, y m, yaw rad: where the base is, if it went as fast as the mean of now and before.
+
+        Where nobody looked for long, it is for as long as LeRobot's process lets a base go on.
+        """
         if speeds.shape != (len(self._speeds),):
             raise RobotError(f"{self._config.name} has {len(self._speeds)} speeds, found {speeds.shape}")
         if not np.isfinite(speeds).all():
@@ -219,8 +225,11 @@ class LeRobotRobot:
             told = {"": 0.0, **dict(zip(self._speeds, speeds.tolist(), strict=True))}
             velocity = np.array([told[name] for name in base.speeds]) * base.scale
         with self._lock:
+            if when == self._when:
+                return self._base
             if when > self._when > -np.inf:
-                forward, left, turn = 0.5 * (velocity + self._velocity) * (when - self._when)
+                seconds = min(when - self._when, _silence(self._config))
+                forward, left, turn = 0.5 * (velocity + self._velocity) * seconds
                 yaw = self._base[2] + 0.5 * turn
                 cos, sin = np.cos(yaw), np.sin(yaw)
                 self._base = self._base + [cos * forward - sin * left, sin * forward + cos * left, turn]
@@ -273,9 +282,8 @@ class _Link:
         self._hello: dict[str, Any] = {}
         self.url = config.server
         if not self.url:
-            patience = max(config.freshness.command, 3.0 / config.rate)
             plugins = [f"--plugin={plugin}" for plugin in config.plugins]
-            arguments = [json.dumps(dict(config.robot)), f"--patience={patience}", *plugins]
+            arguments = [json.dumps(dict(config.robot)), f"--patience={_silence(config)}", *plugins]
             self._bridge = Bridge(_MODULE, arguments, environment)
             self._end = weakref.finalize(self, self._bridge.close)
             self.url = self._bridge.url
@@ -342,6 +350,11 @@ class _Link:
     def _why(self, error: Exception) -> str:
         said = "" if self._bridge is None or self._bridge.alive else self._bridge.said()
         return said[-400:] or str(error) or type(error).__name__
+
+
+def _silence(config: LeRobotConfig) -> float:
+    """s without a command after which LeRobot's process stops the robot."""
+    return max(config.freshness.command, 3.0 / config.rate)
 
 
 def _description(config: LeRobotConfig) -> str:

@@ -5,9 +5,10 @@
     {"do": "hold"} -> {}
 
 Motors and the speeds of a base, of which most robots have none, are in the order that is told first, in LeRobot's
-units. What is not finite is refused here too, since LeRobot's own clamp lets NaN through. The arm holds where it is and
-the base stands when it is told to, when nothing was asked for a while, when the client leaves, and before the process
-ends; a base stands too when it is only looked at for so long.
+units. Time stands still while nothing new comes from a robot behind a network: LeRobot hands out the very same
+observation then. What is not finite is refused here too, since LeRobot's own clamp lets NaN through. The arm holds
+where it is and the base stands when it is told to, when nothing was asked for a while, when the client leaves, and
+before the process ends; a base stands too when it is only looked at for so long.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class ArmServer(Server):
         self._lock = threading.Lock()
         self._ended = self._held = False
         self._speeds_last, self._stop_at = patience, math.inf  # s, and when what a base was told runs out
+        self._seen: Any = None
+        self._seen_at = 0.0
         names, cameras = self._robot.action_features, self._robot.observation_features
         self._names = [str(name) for name in names if name.endswith(_POSITION)]
         self._speeds = [str(name) for name in names if name.endswith(_SPEED)]
@@ -152,7 +155,7 @@ class ArmServer(Server):
             raise RobotError("the robot was let go")
         if time.monotonic() > self._stop_at:  # it is looked at, and not told how to go on
             self._hold()
-        seen = self._robot.get_observation()
+        seen = self._look()
         missing = [name for name in (*self._names, *self._speeds, *self._cameras) if name not in seen]
         if missing:
             raise RobotError(f"{self._robot.name} observes no {', '.join(missing)}; found {', '.join(map(str, seen))}")
@@ -160,8 +163,14 @@ class ArmServer(Server):
             "motors": np.array([float(seen[name]) for name in self._names]),
             "speeds": np.array([float(seen[name]) for name in self._speeds]),
             "images": {name: np.asarray(seen[name], np.uint8) for name in self._cameras},
-            "time": time.monotonic(),
+            "time": self._seen_at,
         }
+
+    def _look(self) -> Any:
+        seen = self._robot.get_observation()
+        if seen is not self._seen:
+            self._seen, self._seen_at = seen, time.monotonic()
+        return seen
 
     def _send(self, motors: Any, speeds: Any) -> NDArray[np.float64]:
         if self._ended:
@@ -190,7 +199,7 @@ class ArmServer(Server):
             return
         here = self._last
         with contextlib.suppress(Exception):
-            seen = self._robot.get_observation()
+            seen = self._look()
             measured = np.array([float(seen[name]) for name in self._names])
             here = measured if np.isfinite(measured).all() else here
         with contextlib.suppress(Exception):

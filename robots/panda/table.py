@@ -42,7 +42,7 @@ class PandaTable:
         seed: Draws where exactly things stand; the same scene and seed give the same run on one machine.
         image_size: Height and width of camera images, pixels.
         cameras: Which of the cameras "head" and "wrist" see; the privileged experts need none.
-        rate: Control rate, Hz.
+        rate: Control rate, Hz; a period is a whole number of physics' steps of 1/240 s.
         detail: Whether the Panda is drawn with its fine meshes; they take about eight times as long.
 
     Attributes:
@@ -50,6 +50,7 @@ class PandaTable:
 
     Raises:
         SceneError: The scene cannot be built.
+        BadInputError: A camera's size or a rate that cannot be.
         MissingPartError: PyBullet is not installed.
     """
 

@@ -23,7 +23,7 @@ from saycan.robots.kitchen.spill import CELL
 from saycan.robots.panda.arrangement import Arrangement
 from saycan.robots.panda.bodies import add_cells, add_furniture, add_thing
 from saycan.robots.panda.kinematics import FINGERS, JOINT_FORCE, JOINT_SPEED, JOINTS, panda_arm, write_urdf
-from saycan.robots.reference import Reference
+from saycan.robots.reference import Reference, steps_of_period
 
 STEP = 1.0 / 240.0  # s, Bullet's own
 GRIP_WIDTH = 0.08  # m, between the pads when open
@@ -47,17 +47,19 @@ class World:
     Attributes:
         time: Seconds simulated since the scene was built.
         bodies: Thing to its number in the simulation.
+
+    Raises BadInputError for a rate whose period is no whole number of steps.
     """
 
     def __init__(
         self, client: Any, arrangement: Arrangement, appearance: Appearance, rate: float, detail: bool = False
     ) -> None:
+        self._steps, self._period = steps_of_period(rate, STEP), 1.0 / rate
         self.client = client
         self.time = 0.0
         client.resetSimulation()
         client.setGravity(0, 0, -9.81)
         client.setPhysicsEngineParameter(fixedTimeStep=STEP, numSolverIterations=100, deterministicOverlappingPairs=1)
-        self._period, self._steps = 1.0 / rate, max(1, round(1.0 / rate / STEP))
         self._surfaces = add_furniture(client, appearance.palette)
         with tempfile.TemporaryDirectory() as folder:
             file = write_urdf(Path(folder), "visual" if detail else "")

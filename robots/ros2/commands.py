@@ -43,6 +43,10 @@ class Gripper(Protocol):
         """0 closed to 1 open. Raises RobotError where it was refused."""
         ...
 
+    def forget(self) -> None:
+        """Whatever was sent before, the next opening is sent: it may have been moved since."""
+        ...
+
 
 class ActionGoals:
     """Goals of one action, each in place of the one before, whose results nobody waits for.
@@ -195,6 +199,9 @@ class JointStateGripper:
         """With the arm's next positions."""
         self._parts.open(opening)
 
+    def forget(self) -> None:
+        """All positions are sent each time."""
+
 
 class CommandGripper:
     """A gripper behind control_msgs' GripperCommand."""
@@ -223,6 +230,10 @@ class CommandGripper:
         goal.command.position = config.closed + opening * (config.open - config.closed)
         goal.command.max_effort = config.effort
         self._goals.send(goal)
+
+    def forget(self) -> None:
+        """What was sent before counts no more."""
+        self._last = None
 
 
 class Base:

@@ -24,7 +24,7 @@ from saycan.robots.reference import Reference
 from saycan.robots.ros2.commands import make_commands, opening_of
 from saycan.robots.ros2.config import CameraConfig, Ros2Config, read_config
 from saycan.robots.ros2.joints import JointReadings
-from saycan.robots.ros2.pictures import to_depth, to_picture
+from saycan.robots.ros2.pictures import to_depth, to_intrinsics, to_picture
 from saycan.robots.ros2.transforms import Transforms, planar
 from saycan.ros import Session, domain, seconds
 
@@ -69,6 +69,7 @@ class Ros2Robot:
         self._newest: dict[str, Any] = {}
         self._awaited: dict[str, str] = {}
         self._heard = JointReadings()
+        self._here = np.zeros(0)  # (J,) rad, the newest joints that are finite
         self._closed = False
         with contextlib.ExitStack() as undo:
             self.lease = Lease(config.device or f"ros2:{domain()}{config.arm.command}")
@@ -95,10 +96,14 @@ class Ros2Robot:
                 places=config.places,
             )
             self.intrinsics = {
-                name: self._intrinsics(name, pictures[name]) for name, one in config.cameras.items() if one.info
+                name: to_intrinsics(self._newest[f"info {name}"], pictures[name].shape[:2])
+                for name, camera in config.cameras.items()
+                if camera.info
             }
             joint_step = np.full(len(config.arm.joints), config.arm.speed / config.rate)
-            self._reference = Reference(self._kinematics, joint_step, lag=_LAG * config.limits.ee_speed)
+            limits = config.limits
+            box = limits.workspace_low, limits.workspace_high
+            self._reference = Reference(self._kinematics, joint_step, _LAG * limits.ee_speed, box)
             self._tick: float | None = None
             self._lock = threading.RLock()  # hold() comes from any thread
             self._begin_anew()
@@ -107,8 +112,9 @@ class Ros2Robot:
     def observe(self) -> Observation:
         """The newest of every topic; `time` is that of the arm's joints.
 
-        Raises RobotError after close(), when no message is heard any more since the node's thread has died, and when
-        gripper or base were measured `freshness.observation` before that.
+        Raises RobotError after close(), when no message is heard any more since the node's thread has died, when
+        gripper or base were measured `freshness.observation` before that, and when depth was `freshness.picture` before
+        its picture.
         """
         self._require_open()
         with self._news:
@@ -117,6 +123,7 @@ class Ros2Robot:
         base_pose, base_time = self._base_pose(newest)
         self._require_gripper(newest["joints"], now)
         self._require_base(base_time, now)
+        self._require_depths(newest)
         positions = newest["joints"].positions
         joints = self._joints(positions)
         position, quaternion = self._kinematics.pose(joints)
@@ -139,10 +146,13 @@ class Ros2Robot:
     def apply(self, action: Action) -> Action:
         """Send it, and return when its control period is over by the robot's clock.
 
-        Raises RobotError after close(), when a controller refuses, when the clock stands still, and when no message is
-        heard any more since the node's thread has died.
+        Raises RobotError after close(), for an action or a measurement that is not finite (nothing is sent then), when
+        a controller refuses, when the clock stands still, and when no message is heard any more since the node's thread
+        has died.
         """
         self._require_open()
+        if not action.is_finite():
+            raise RobotError(f"{self._config.name}: refused an action that is not finite: {action}")
         period = 1.0 / self._config.rate
         with self._lock:
             now = self._session.now()
@@ -153,8 +163,11 @@ class Ros2Robot:
             self._tick = tick = self._tick + period
             with self._news:
                 newest = dict(self._newest)
-            joints = self._joints(newest["joints"].positions)
-            self._reference.advance(self._base_pose(newest)[0], joints, action)
+            behind = max(0.0, now - self._time(newest["joints"]))
+            self._reference.advance(*self._measured(newest), action)
+            if not np.isfinite(self._reference.goal).all():
+                self._tick = None  # the next one begins anew
+                raise RobotError(f"{self._config.name}: {action} leads nowhere: {self._reference.goal.tolist()}")
             if not action.terminate:
                 self._arm.send(self._reference.goal[3:], _LOOK_AHEAD * period)
                 if self._gripper is not None:
@@ -162,17 +175,17 @@ class Ros2Robot:
             if self._base is not None:
                 forward, left, turn = (0.0, 0.0, 0.0) if action.terminate else (action.base_delta / period).tolist()
                 self._base.send(forward, left, turn)
-        self._wait_for(tick)
+        self._wait_for(tick, behind)
         return action
 
     def hold(self) -> None:
-        """The base stops, the arm stays where it is, the gripper keeps what it has."""
+        """The base stops, the arm stays where it is or last said that it is, the gripper keeps what it has."""
         if self._closed:
             return
         with contextlib.suppress(Exception), self._lock:
             if self._base is not None:
                 self._base.send(0.0, 0.0, 0.0)
-            self._arm.stop(self._joints(self._newest["joints"].positions))
+            self._arm.stop(self._here)
             self._tick = None
 
     def close(self) -> None:
@@ -190,12 +203,21 @@ class Ros2Robot:
         return f"Ros2Robot({self._config.name!r})"
 
     def _begin_anew(self) -> None:
-        """What is measured is the reference."""
+        """What is measured is the reference, and the gripper is told its opening again."""
         with self._news:
             newest = dict(self._newest)
-        positions = newest["joints"].positions
-        gripper = opening_of(self._config.gripper, positions)
-        self._reference.reset(self._base_pose(newest)[0], self._joints(positions), gripper)
+        gripper = opening_of(self._config.gripper, newest["joints"].positions)
+        self._reference.reset(*self._measured(newest), gripper)
+        if self._gripper is not None:
+            self._gripper.forget()
+
+    def _measured(self, newest: dict[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Base pose (3,) and joints (J,) rad. Raises RobotError where one is not finite, as all goals would be."""
+        base, joints = self._base_pose(newest)[0], self._joints(newest["joints"].positions)
+        for name, vector in (("base_pose", base), ("joints", joints)):
+            if not np.isfinite(vector).all():
+                raise RobotError(f"{self._config.name}: {name} is not finite: {vector.tolist()}")
+        return base, joints
 
     def _subscribe(self) -> None:
         from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
@@ -239,7 +261,12 @@ class Ros2Robot:
         wanted = {*self._config.arm.joints}
         if self._config.gripper is not None:
             wanted.add(self._config.gripper.joint)
-        return self._heard if wanted <= self._heard.positions.keys() else None
+        if not wanted <= self._heard.positions.keys():
+            return None
+        joints = self._joints(self._heard.positions)
+        if np.isfinite(joints).all():
+            self._here = joints
+        return self._heard
 
     def _await(self) -> None:
         """Wait until everything has come once. Raises RobotError that lists what has not."""
@@ -263,12 +290,6 @@ class Ros2Robot:
 
     def _picture(self, name: str, camera: CameraConfig) -> NDArray[np.uint8]:
         return to_picture(self._newest[f"image {name}"], camera.size)
-
-    def _intrinsics(self, name: str, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Scaled from the camera's own size to that of the picture."""
-        info = self._newest[f"info {name}"]
-        scale = np.array([picture.shape[1] / info.width, picture.shape[0] / info.height, 1.0])
-        return scale[:, None] * np.array(info.k, np.float64).reshape(3, 3)
 
     def _joints(self, positions: Mapping[str, float]) -> NDArray[np.float64]:
         return np.array([positions[name] for name in self._config.arm.joints], np.float64)
@@ -297,12 +318,22 @@ class Ros2Robot:
             look = f"`ros2 topic hz {base.odometry}` shows whether it comes"
             self._require_recent(f"odometry on {base.odometry}", taken, now, look)
 
-    def _require_recent(self, what: str, taken: float, now: float, look: str) -> None:
-        age, longest = now - taken, self._config.freshness.observation
+    def _require_depths(self, newest: dict[str, Any]) -> None:
+        """Raise RobotError when a camera has sent no depth for too long while its pictures came."""
+        for name, camera in self._config.cameras.items():
+            if camera.depth:
+                depth, picture = (seconds(newest[f"{kind} {name}"].header.stamp) for kind in ("depth", "image"))
+                look = f"`ros2 topic hz {camera.depth}` shows whether it comes"
+                self._require_recent(f"depth on {camera.depth}", depth, picture, look, "its picture", "picture")
+
+    def _require_recent(
+        self, what: str, taken: float, now: float, look: str, than: str = "the arm's joints", limit: str = "observation"
+    ) -> None:
+        age, longest = now - taken, getattr(self._config.freshness, limit)
         if age > longest:
             raise RobotError(
-                f"{self._config.name}: {what} is {age:.1f} s older than the arm's joints, more than "
-                f"freshness.observation ({longest:g} s). Does its node still run, by the same clock? {look}"
+                f"{self._config.name}: {what} is {age:.1f} s older than {than}, more than freshness.{limit} "
+                f"({longest:g} s). Does its node still run, by the same clock? {look}"
             )
 
     def _base_pose(self, newest: dict[str, Any]) -> tuple[NDArray[np.float64], float]:
@@ -315,16 +346,16 @@ class Ros2Robot:
         pose = message.pose.pose
         return planar(pose.position, pose.orientation), seconds(message.header.stamp)
 
-    def _wait_for(self, tick: float) -> None:
-        """Until the robot's clock and its arm's joint states have reached a time."""
+    def _wait_for(self, tick: float, behind: float) -> None:
+        """Until the clock reaches a time, and the arm's joint states do, which are so many s `behind` it."""
         period = 1.0 / self._config.rate
         deadline = time.monotonic() + _SLOW_CLOCK * period + 1.0
         while not self._closed:
             self._session.require_serving()
             with self._news:
                 left = tick - self._session.now()
-                behind = tick - self._time(self._newest["joints"])
-                if left <= 0 and (behind <= 0.01 or left < -period):  # what is measured then is on its way
+                due = tick - behind - self._time(self._newest["joints"])
+                if left <= 0 and (due <= 0.01 or left < -period):  # what is measured then is on its way
                     return
                 self._news.wait(min(max(left, 0.002), 0.02))
             if time.monotonic() > deadline:

@@ -217,11 +217,12 @@ class KitchenNode:
 
         name = image.header.frame_id.removesuffix("_camera")
         focal = 0.5 * image.height / np.tan(0.5 * self._fov[name])
+        right, down = (image.width - 1) / 2, (image.height - 1) / 2  # whole numbers are the middles of pixels
         message = CameraInfo(header=image.header, height=image.height, width=image.width, distortion_model="plumb_bob")
-        message.k = [focal, 0.0, image.width / 2, 0.0, focal, image.height / 2, 0.0, 0.0, 1.0]
+        message.k = [focal, 0.0, right, 0.0, focal, down, 0.0, 0.0, 1.0]
         message.d = [0.0] * 5
         message.r = np.eye(3).reshape(9).tolist()
-        message.p = [focal, 0.0, image.width / 2, 0.0, 0.0, focal, image.height / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
+        message.p = [focal, 0.0, right, 0.0, 0.0, focal, down, 0.0, 0.0, 0.0, 1.0, 0.0]
         return message
 
 

@@ -1,4 +1,4 @@
-"""Pictures and depth of sensor_msgs/Image as arrays, and pictures back."""
+"""Pictures and depth of sensor_msgs/Image as arrays, and pictures back; what a camera's CameraInfo says of them."""
 
 from __future__ import annotations
 
@@ -32,17 +32,29 @@ def to_picture(message: Any, size: tuple[int, ...] = ()) -> NDArray[np.uint8]:
 
 
 def to_depth(message: Any, size: tuple[int, ...] = ()) -> NDArray[np.float32]:
-    """(H, W) float32 m along the optical axis, inf where nothing came back. Raises RobotError for what is none."""
+    """(H, W) float32 m along the optical axis, inf where nothing came back. Raises RobotError for what is none.
+
+    It is brought to `size` (H, W) by the pixels that lie where those of `to_picture` have their middles.
+    """
     if message.encoding not in _DEPTHS:
         raise RobotError(f"a depth image in {message.encoding!r} cannot be read; valid: {', '.join(_DEPTHS)}")
     kind, unit = _DEPTHS[message.encoding]
     depth = _rows(message, np.dtype(kind), 1)[..., 0].astype(np.float32) * np.float32(unit)
     depth = np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(np.inf)).astype(np.float32)
     if size and depth.shape != tuple(size):
-        down = np.linspace(0, depth.shape[0] - 1, size[0]).round().astype(int)
-        right = np.linspace(0, depth.shape[1] - 1, size[1]).round().astype(int)
+        down, right = (_middles(was, now) for was, now in zip(depth.shape, size, strict=True))
         depth = depth[down[:, None], right[None, :]]  # no mean of near and far
     return depth
+
+
+def to_intrinsics(message: Any, size: tuple[int, ...]) -> NDArray[np.float64]:
+    """(3, 3) pinhole matrix of a CameraInfo for pictures that were brought to `size` (H, W).
+
+    u' = (u + 1/2) W' / W - 1/2        whole u, in pixels, are the middles of pixels
+    """
+    across, down = size[1] / message.width, size[0] / message.height
+    scale = np.array([[across, 0.0, 0.5 * across - 0.5], [0.0, down, 0.5 * down - 0.5], [0.0, 0.0, 1.0]])
+    return scale @ np.array(message.k, np.float64).reshape(3, 3)
 
 
 def from_picture(picture: NDArray[np.uint8]) -> Any:
@@ -53,6 +65,11 @@ def from_picture(picture: NDArray[np.uint8]) -> Any:
     message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
     message.data = packed("B", picture.tobytes())  # bytes would be looked at one by one
     return message
+
+
+def _middles(was: int, now: int) -> NDArray[np.intp]:
+    """(now,) which of so many pixels lie at the middles of as many as there are to be."""
+    return (2 * np.arange(now) + 1) * was // (2 * now)
 
 
 def _rows(message: Any, kind: np.dtype[Any], channels: int) -> NDArray[Any]:

@@ -283,9 +283,20 @@ def test_a_joint_outside_its_limits_stops_the_robot_unless_it_is_on_its_way_back
     with pytest.raises(HaltedError, match="stopped: joint 1"):
         gate.apply(Action())
     gate.release()
-    with pytest.raises(HaltedError):
+    for on_its_way in (1.2, 1.205, 1.1, 1.105):  # with noise
+        driver.joints[1] = on_its_way
         gate.observe()
-    driver.joints[1] = 1.1
-    gate.observe()  # less far out
-    gate.release()
-    gate.apply(Action())
+        gate.apply(Action())
+    driver.joints[1] = 1.15
+    with pytest.raises(HaltedError, match=r"joint 1 is at 1\.150"):
+        gate.observe()
+
+
+def test_a_joint_that_creeps_out_of_its_limits_stops_the_robot_as_one_that_was_never_within_them() -> None:
+    for positions in ((0.99, 1.005, 1.019, 1.03), (1.03,)):
+        driver = Jointed()
+        gate = Gate(driver)
+        with pytest.raises(HaltedError, match=r"joint 0 is at 1\.030"):
+            for driver.joints[0] in positions:
+                gate.observe()
+        assert driver.joints[0] == 1.03

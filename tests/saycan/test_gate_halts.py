@@ -185,6 +185,20 @@ def test_an_action_that_follows_from_an_old_observation_is_refused() -> None:
         gate.apply(Action())
 
 
+def test_a_robot_that_was_stopped_and_released_does_not_act_on_what_it_saw_before() -> None:
+    driver = Ticking()
+    with fresh(driver, observation=0.1, command=60.0) as gate:
+        gate.observe()
+        gate.halt(Severity.STOP, "a door opened")
+        time.sleep(0.12)
+        gate.release()
+        with pytest.raises(UnsafeActionError, match=r"an observation 0.\d s old"):
+            gate.apply(Action())
+        assert not driver.sent
+        gate.observe()
+        gate.apply(Action())
+
+
 def test_in_a_simulator_time_is_counted_in_actions() -> None:
     driver = Driver()
     driver.spec = replace(driver.spec, simulated=True, freshness=Freshness(observation=0.5))

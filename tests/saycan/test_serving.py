@@ -36,6 +36,7 @@ from saycan.skill import Skill
 from saycan.skills.policies.remote import RemotePolicy, libero_action, libero_fields
 from saycan.step import EndState
 from saycan.wire import pack, to_observation, unpack
+from tests.silent import silent
 
 LIBRARY = SkillLibrary(["wave", "bow"])
 WAVE = LIBRARY.find("wave")
@@ -148,7 +149,7 @@ def test_a_robot_that_has_vanished_loses_its_turn(robot: FakeRobot, monkeypatch:
         assert there._socket is connection, "who is there and asks nothing keeps it"
         there.close()
         # A cable that is pulled says no goodbye; whoever reads nothing answers nothing.
-        with silent(server.url):
+        with silent(server.url, "saycan "):
             remote = asking(server.url)
             deadline = time.monotonic() + 10.0
             while True:
@@ -159,26 +160,6 @@ def test_a_robot_that_has_vanished_loses_its_turn(robot: FakeRobot, monkeypatch:
                     assert "another robot is using this policy" in str(error) and time.monotonic() < deadline
                     time.sleep(0.05)
             remote.close()
-
-
-@contextmanager
-def silent(url: str) -> Iterator[None]:
-    """A client that has connected and is the one that is served, and then does nothing any more."""
-    host, port = url.removeprefix("ws://").split(":")
-    words = "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}=="
-    hello = "\r\n".join(("GET / HTTP/1.1", f"Host: {host}:{port}", *words, "", ""))
-    deadline = time.monotonic() + 10.0
-    while time.monotonic() < deadline:
-        with socket.create_connection((host, int(port))) as client:
-            client.sendall(hello.encode())
-            told = b""
-            while b"saycan " not in told and (more := client.recv(4096)):
-                told += more
-            if b"saycan " in told:
-                yield
-                return
-        time.sleep(0.05)
-    raise AssertionError("it was never served")
 
 
 def test_what_does_not_fit_is_refused_in_words(robot: FakeRobot) -> None:

@@ -59,7 +59,7 @@ def test_most_attempts_succeed_and_are_seen_to(phrase: str) -> None:
 
 def test_they_fit_the_kitchen_as_it_was_in_training_alone() -> None:
     assert fits(Kitchen())
-    for other in (Kitchen(image_size=128), Kitchen(rate=20.0), Kitchen(cameras=("head",))):
+    for other in (Kitchen(image_size=128), Kitchen(rate=25.0), Kitchen(cameras=("head",))):
         assert not fits(other)
 
 

@@ -161,3 +161,8 @@ def test_a_simulation_that_diverges_is_told(part: str, tmp_path: Path, monkeypat
         kitchen.apply(Action())
     kitchen.reset()
     kitchen.apply(Action())
+
+
+def test_a_rate_that_its_physics_cannot_keep_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"physics steps of 0\.004 s, found the rate 1000 Hz"):
+        Kitchen(rate=1000.0)

@@ -230,6 +230,8 @@ def test_the_clock_goes_on_by_its_rate(panda) -> None:
         robot.apply(Action())
         times.append(robot.observe().time)
     assert np.allclose([b - a for a, b in pairwise(times)], 0.05)
+    with pytest.raises(BadInputError, match=r"found the rate 50 Hz; .* valid: 48 and 60 Hz"):
+        panda(THINGS, rate=50.0)
 
 
 def test_without_pybullet_it_says_what_to_install(monkeypatch) -> None:

@@ -26,6 +26,8 @@ MODES = (
     *("good", "nan", "short", "no positions", "torn picture", "late picture", "frozen clock", "silence"),
     *("dead arm", "dead gripper", "slow gripper"),  # joint states from two publishers
     *("dead odometry", "slow odometry"),
+    "dead depth",
+    "slow clock",  # half a second behind
 )
 SLOW = 15  # rounds from one message of a slow publisher to the next
 URDF = """<robot name="puppet"><link name="base"/><link name="tip"/><joint name="hinge" type="revolute">
@@ -53,7 +55,7 @@ def main(mode: str) -> None:
     print("the puppet is there", flush=True)
     began, count, frozen = time.time(), 0, 0.0
     while rclpy.ok() and time.time() - began < 120.0:
-        now, bad = time.time(), mode if time.time() - began > 4.0 else "good"
+        now, bad = time.time() - 0.5 * (mode == "slow clock"), mode if time.time() - began > 4.0 else "good"
         count += 1
         if bad == "silence":
             time.sleep(0.02)
@@ -80,7 +82,8 @@ def main(mode: str) -> None:
             odometry.publish(where)
         states.publish(state)
         pictures.publish(image)
-        depths.publish(depth)
+        if bad != "dead depth":
+            depths.publish(depth)
         rclpy.spin_once(node, timeout_sec=0.02)
     node.destroy_node()
     rclpy.try_shutdown()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from saycan.errors import RobotError
-from saycan.robots.ros2.pictures import to_depth, to_picture
+from saycan.robots.ros2.pictures import to_depth, to_intrinsics, to_picture
 
 RGB = np.random.default_rng(0).integers(0, 255, (4, 6, 3), np.uint8)
 
@@ -49,7 +49,24 @@ def test_depth_is_in_metres_and_nothing_is_infinitely_far(big: bool) -> None:
     metres = np.array([[1.5, np.nan], [np.inf, -1.0]], np.float32)
     np.testing.assert_array_equal(to_depth(message(metres, "32FC1", 3, big)), [[1.5, np.inf], [np.inf, np.inf]])
     large = np.arange(16, dtype=np.float32).reshape(4, 4) + 1
-    np.testing.assert_array_equal(to_depth(message(large, "32FC1"), (2, 2)), [[1, 4], [13, 16]])
+    np.testing.assert_array_equal(to_depth(message(large, "32FC1"), (2, 2)), [[6, 8], [14, 16]])
+
+
+@pytest.mark.parametrize("was", [3, 9, 15])
+def test_a_smaller_depth_is_that_in_the_middles_of_the_smaller_pictures_pixels(was: int) -> None:
+    column = np.arange(was, dtype=np.float32)[:, None] + 1
+    middles = column.reshape(3, -1).mean(axis=1, keepdims=True)
+    np.testing.assert_array_equal(to_depth(message(column, "32FC1"), (3, 1)), middles)
+
+
+def test_intrinsics_fit_the_size_that_pictures_are_brought_to() -> None:
+    info = SimpleNamespace(width=640, height=480, k=[600.0, 0.0, 319.5, 0.0, 610.0, 250.0, 0.0, 0.0, 1.0])
+    full = to_intrinsics(info, (480, 640))
+    np.testing.assert_allclose(full.ravel(), info.k)
+    small = to_intrinsics(info, (60, 64))
+    for corner, same in (((-0.5, -0.5), (-0.5, -0.5)), ((639.5, 479.5), (63.5, 59.5))):
+        np.testing.assert_allclose(np.linalg.solve(small, [*same, 1.0]), np.linalg.solve(full, [*corner, 1.0]))
+    assert small[0, 2] == pytest.approx(31.5)
 
 
 def test_what_cannot_be_read_is_told() -> None:

@@ -32,8 +32,9 @@ from saycan.executor import execute
 from saycan.gate import Gate
 from saycan.lease import Lease
 from saycan.robot import Freshness
+from saycan.robots.arm import ArmKinematics
 from saycan.robots.ros2.commands import CommandGripper
-from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config
+from saycan.robots.ros2.config import ArmConfig, BaseConfig, CameraConfig, GripperConfig, Ros2Config, read_config
 from saycan.robots.ros2.driver import Ros2Robot
 from saycan.robots.ros2.joints import JointReadings
 from saycan.robots.ros2.kitchen import DEAD_MAN, KitchenNode
@@ -154,7 +155,7 @@ def test_what_is_commanded_is_done_and_seen(domain: int) -> None:
         with Gate(Ros2Robot("kitchen")) as robot:
             assert {*robot.spec.cameras} == {"head", "wrist"} and "table" in robot.spec.places
             matrix = robot.driver.intrinsics["head"]
-            assert matrix[0, 0] == matrix[1, 1] > 20 and matrix[0, 2] == matrix[1, 2] == 32
+            assert matrix[0, 0] == matrix[1, 1] > 20 and matrix[0, 2] == matrix[1, 2] == 31.5
             before = robot.observe()
             assert 30 < before.images["head"].mean() < 220
             for _ in range(10):
@@ -173,6 +174,17 @@ def test_what_is_commanded_is_done_and_seen(domain: int) -> None:
             assert after.time - before.time == pytest.approx(1.5, abs=0.25)
             with pytest.raises(LeaseError, match="is driven by"), Gate(Ros2Robot("kitchen")):
                 pass
+
+
+def test_the_hand_comes_to_rest_within_the_workspace(domain: int) -> None:
+    with Process([*KITCHEN, "--scene", "at table"], domain) as kitchen:
+        kitchen.hear("the kitchen is there")
+        config = read_config("kitchen")
+        with Gate(Ros2Robot(replace(config, limits=replace(config.limits, workspace_high=(0.98, 0.2, 1.45))))) as robot:
+            for _ in range(20):
+                seen = robot.observe()
+                robot.apply(Action([0.0, 0.04, 0.0, 0, 0, 0]))
+            assert seen.ee_position[1] == pytest.approx(0.2, abs=0.005)
 
 
 def test_a_robot_that_is_not_there_is_said_not_to_be(domain: int) -> None:
@@ -234,6 +246,33 @@ def test_malformed_and_late_messages_end_in_an_error_and_no_motion(domain: int, 
             if "clock" in mode or "late" in mode:
                 with pytest.raises(HaltedError):
                     robot.apply(Action())
+
+
+def test_what_is_not_finite_is_neither_followed_nor_sent_and_the_arm_stays_where_it_was(
+    domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trajectory_msgs.msg import JointTrajectory
+
+    told: list[float] = []
+    with closing(Session("watching")) as watching, Process([str(HERE / "puppet.py"), "nan"], domain) as puppet:
+        watching.node.create_subscription(JointTrajectory, "/arm", lambda m: told.append(m.points[0].positions[0]), 50)
+        watching.start()
+        puppet.hear("the puppet is there")
+        with closing(Ros2Robot(PUPPET)) as robot:
+            with pytest.raises(RobotError, match="refused an action that is not finite"):
+                robot.apply(Action([np.nan, 0, 0, 0, 0, 0]))
+            with monkeypatch.context() as patch:
+                patch.setattr(ArmKinematics, "solve", lambda *_: np.array([np.nan]))
+                with pytest.raises(RobotError, match="leads nowhere"):
+                    robot.apply(Action())
+            robot.apply(Action())
+            with pytest.raises(RobotError, match="joints is not finite"):
+                for _ in range(100):
+                    robot.apply(Action())
+            held = len(told)
+            robot.hold()
+            until(lambda: len(told) > held, 5.0, "it was not told to stay")
+        assert told == pytest.approx([0.1] * len(told), abs=1e-4)
 
 
 def test_a_robot_that_cannot_be_used_is_let_go(domain: int) -> None:
@@ -317,6 +356,19 @@ def test_a_gripper_whose_joint_is_told_more_slowly_holds_up_neither_clock_nor_co
                 times.append(robot.observe().time)
             assert np.diff(times).min() > 0.0
             assert times[-1] - times[0] == pytest.approx(2.0, abs=0.3)
+
+
+def test_a_clock_that_is_behind_does_not_make_control_periods_longer(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "slow clock"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with Gate(Ros2Robot(PUPPET)) as robot:
+            times = [robot.observe().time]
+            began = time.monotonic()
+            for _ in range(20):
+                robot.apply(Action())
+                times.append(robot.observe().time)
+            assert time.monotonic() - began == pytest.approx(2.0, abs=0.5)
+            assert np.diff(times).min() > 0.0
 
 
 MOBILE = replace(PUPPET, base=BaseConfig("/cmd_vel", "/odom"))
@@ -409,6 +461,19 @@ def test_an_arm_and_a_gripper_behind_joint_states_and_a_camera_with_depth(domain
             assert after.joints[0] - before.joints[0] == pytest.approx(0.5, abs=0.1)
 
 
+def test_depth_that_ends_while_pictures_go_on_is_an_error(domain: int) -> None:
+    with Process([str(HERE / "puppet.py"), "dead depth"], domain) as puppet:
+        puppet.hear("the puppet is there")
+        with closing(Ros2Robot(replace(PUPPET, cameras={"eye": CameraConfig("/image", depth="/depth")}))) as robot:
+            problem = r"depth on /depth is 1\.\d s older than its picture, more than freshness\.picture \(1 s\)"
+            began = time.monotonic()
+            with pytest.raises(RobotError, match=problem):
+                while time.monotonic() - began < 10.0:
+                    robot.observe()
+                    time.sleep(0.05)
+            assert time.monotonic() - began > 1.0, "it was no error while both came"
+
+
 def test_the_arm_refuses_what_is_not_finite_and_the_driver_says_so(domain: int) -> None:
     with Process([*KITCHEN, "--scene", "at table"], domain) as kitchen:
         kitchen.hear("the kitchen is there")
@@ -453,6 +518,32 @@ def test_a_gripper_that_refuses_is_told_of_and_asked_again(domain: int) -> None:
             gripper.send(0.5)
             time.sleep(0.02)
         assert asked == [0.02, 0.02], "what was accepted is not sent again"
+        server.destroy()
+
+
+def test_a_gripper_is_told_its_opening_again_after_the_robot_was_held(domain: int) -> None:
+    from control_msgs.action import GripperCommand
+    from rclpy.action import ActionServer
+
+    asked: list[float] = []
+
+    def grip(handle: Any) -> Any:
+        asked.append(handle.request.command.position)
+        handle.succeed()
+        return GripperCommand.Result(reached_goal=True)
+
+    with closing(Session("hand")) as hand, Process([str(HERE / "puppet.py"), "good"], domain) as puppet:
+        server = ActionServer(hand.node, GripperCommand, "/grip", grip)
+        hand.start()
+        puppet.hear("the puppet is there")
+        config = replace(PUPPET, gripper=GripperConfig("finger", closed=0.0, open=0.04, command="/grip"))
+        with closing(Ros2Robot(config)) as robot:
+            for times in (1, 2):
+                for _ in range(3):
+                    robot.apply(Action(gripper=0.5))
+                until(lambda times=times: len(asked) >= times, 5.0, "it was not told")
+                assert asked == [0.02] * times
+                robot.hold()
         server.destroy()
 
 
