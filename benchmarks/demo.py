@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run, print each run and the table, write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llm", default="gemma", help="name of the language model")
-    parser.add_argument("--kitchens", type=int, default=10, help="for each wording, at most 10")
+    parser.add_argument("--kitchens", type=int, choices=range(1, 11), default=10, help="for each wording")
     parser.add_argument("--privileged", action="store_true", help="no cameras: all but the words is read off the state")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ class Row:
 
 
 def write_json(path: Path | None, rows: Iterable[Row]) -> None:
-    """Write [{"name", "value", "unit"}, ...]; nothing without a path."""
+    """Write [{"name", "value", "unit"}, ...]; nothing without a path. JSON has no NaN: such a value is null."""
     if path is not None:
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+        plain = [asdict(row) | ({} if math.isfinite(row.value) else {"value": None}) for row in rows]
+        path.write_text(json.dumps(plain, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -225,7 +225,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             Row(f"energy/{verb}", energy, "J"),
         ]
     console.print(table)
-    thinking = float(np.mean([episode.thinking for episode in episodes]))
+    asked = [one for one in episodes if one.skill.verb not in ("find", "go to")]  # which hardly ask a network
+    thinking = float(np.mean([episode.thinking for episode in asked or episodes]))
     console.print(f"an action takes the policy {1e3 * thinking:.1f} ms on one core: {1 / thinking:.0f} Hz")
     rows.append(Row("thinking", 1e3 * thinking, "ms"))
     if options.failures:

@@ -71,13 +71,18 @@ model = make_language_model({llm!r})
 prompt = Prompt.of(model, kitchen_library())
 texts, _ = prompt.options(kitchen_library())
 assert len(model.score(prompt.render({INSTRUCTION!r}), texts)) == len(texts)
+print("scored", flush=True)
 """
     began = perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout as told:
+        scored = any(line.strip() == b"scored" for line in told)
+        seconds = perf_counter() - began  # its own end is not waited for
     memory = _wait(process)
-    if process.returncode != 0:
+    if process.returncode != 0 or not scored:
         sys.exit(f"the language model {llm!r} could not be scored with")
-    return perf_counter() - began, memory
+    return seconds, memory
 
 
 def _watch(folder: Path, process: subprocess.Popen[bytes], began: float, moved: list[float]) -> None:

@@ -36,6 +36,8 @@ class NoLanguage:
     """A language model to which every option is as likely."""
 
     name = "no language model"
+    prompt_name = "adapted"
+    """Which has one wording for each skill: one that is said in two ways would count twice."""
 
     def score(self, prompt: str, options: Sequence[str]) -> NDArray[np.float64]:
         """(N,) zeros."""

@@ -82,10 +82,10 @@ def test_results_are_kept_by_model_and_prompt(shortlist: ModuleType) -> None:
     model = Hashes(spread=10.0)
     first, second = (point.prompt for point in shortlist.points()[:2])
     reference = shortlist.Reference(model)
-    scores, _ = reference.scores(first)
-    assert np.array_equal(shortlist.Reference(model).scores(first)[0], scores)
+    scores = reference.scores(first)
+    assert np.array_equal(shortlist.Reference(model).scores(first), scores)
     assert len(model.scored) == 1
-    assert not np.array_equal(reference.scores(second)[0], scores)
+    assert not np.array_equal(reference.scores(second), scores)
     assert len(model.scored) == 2
 
 

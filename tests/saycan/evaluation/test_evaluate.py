@@ -114,6 +114,13 @@ def test_what_is_left_out_is_left_out() -> None:
         Trial(without=("say",))
 
 
+def test_without_language_every_skill_is_as_likely() -> None:
+    one = trial("find the apple", without=("language",))
+    with one.agent(one.language_model(), BRING.scene, 0) as agent:
+        decision = agent.planner.decide("the apple", (), agent.robot.observe())
+    assert decision.say.tolist() == pytest.approx([1 / len(decision.skills)] * len(decision.skills))
+
+
 @pytest.mark.parametrize("planner", ["saycan", "shortlist"])
 def test_without_values_what_has_failed_is_as_possible_as_all_else(planner: str) -> None:
     one = trial("find the apple", planner=planner, without=("affordance",))
