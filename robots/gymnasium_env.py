@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from saycan.action import ACTION_SIZE, GRIPPER, TERMINATE, Action
 from saycan.errors import BadInputError, RobotError, UnknownNameError
+from saycan.executor import SETTLE, standing
 from saycan.gate import Gate
 from saycan.observation import Observation
 from saycan.robots.kitchen.distribution import DISTRIBUTION, Split
@@ -36,6 +37,9 @@ from saycan.vocabulary import KITCHEN
 
 ID = "saycan/Kitchen-v0"
 """What `gymnasium.make` takes after `register`."""
+
+LETS_GO = ("place", "put down", "trash", "bring")
+"""Verbs that end in letting go of something, which then falls."""
 
 _PROPRIOCEPTION_HIGH = np.array([*[4.0] * 7, 1.0, *[2.0] * 3, *[1.0] * 4, *[100.0] * 3], dtype=np.float32)
 _PROPRIOCEPTION_LOW = np.where(np.arange(18) == 7, 0.0, -_PROPRIOCEPTION_HIGH).astype(np.float32)
@@ -61,7 +65,8 @@ class KitchenEnv(gymnasium.Env):  # type: ignore[misc]  # where Gymnasium is not
     skill has ended. The gate limits actions as it does for every policy.
 
     Reward: 1 in the step after which the skill has been done, else 0. It is privileged: the simulator's own state is
-    asked (`saycan.symbolic.succeeded`), which a real robot could not do.
+    asked (`saycan.symbolic.succeeded`), which a real robot could not do. What is let go of has to have come to rest
+    (`saycan.executor.SETTLE`), which is waited for within the step where the action's last number ends the episode.
 
     An episode is terminated by success or by the action's last number, and truncated after `Skill.seconds`. The
     instruction is `info["instruction"]` and the attribute `instruction`; info also says whether it is a "success", the
@@ -118,6 +123,7 @@ class KitchenEnv(gymnasium.Env):  # type: ignore[misc]  # where Gymnasium is not
         self.observation_space = gymnasium.spaces.Dict(spaces)
         self.skill = skills[0]
         self._steps: int | None = None  # None before the first reset
+        self._since = 0  # control periods in which it has been done
 
     @property
     def instruction(self) -> str:
@@ -157,7 +163,7 @@ class KitchenEnv(gymnasium.Env):  # type: ignore[misc]  # where Gymnasium is not
             raise BadInputError(f"a scene is words or a saycan.robots.kitchen.Scene, found {type(scene).__name__}")
         self.kitchen.reset(scene, int(self.np_random.integers(2**31)))
         self._gate.release()
-        self.skill, self._steps = skill, 0
+        self.skill, self._steps, self._since = skill, 0, 0
         self._before = self.kitchen.privileged_state()
         return self._observed(self._gate.observe()), self._info(False)
 
@@ -165,11 +171,17 @@ class KitchenEnv(gymnasium.Env):  # type: ignore[misc]  # where Gymnasium is not
         """One control period of 0.1 s. Raises RobotError before the first reset."""
         if self._steps is None:
             raise RobotError("this environment was not reset yet; call reset() first")
+        rate = self.kitchen.spec.rate
         sent = self._gate.apply(self.to_action(action))
+        for waiting in standing(sent, rate) if sent.terminate else ():
+            self._gate.apply(waiting)
         self._steps += 1
-        success = succeeded(self.kitchen.privileged_state(), self.skill, self._before)
+        done = succeeded(self.kitchen.privileged_state(), self.skill, self._before)
+        self._since = self._since + 1 if done else 0
+        falls = self.skill.verb in LETS_GO and not sent.terminate
+        success = self._since > (round(SETTLE * rate) if falls else 0)
         terminated = success or sent.terminate
-        limit = math.ceil(self.skill.seconds * self.kitchen.spec.rate)
+        limit = math.ceil(self.skill.seconds * rate)
         observed = self._observed(self._gate.observe())
         return observed, float(success), terminated, not terminated and self._steps >= limit, self._info(success)
 

@@ -8,6 +8,7 @@
     visited(place)           it has stood there since reset
     clean(place)             no spill is left on the surface
     open(drawer)             the drawer is out by four fifths of its travel
+    closed(drawer)           it is out by a tenth of it at most; "not open" holds where it is half out
     count(object, place)     how many of these things are at the place
     distinct(object, place)  how many kinds of them
     and, or, not, parentheses, True, False; == != < <= > >= between counts and whole numbers
@@ -29,7 +30,7 @@ from itertools import pairwise
 
 from saycan.errors import GoalError, UnknownNameError
 from saycan.privileged import PrivilegedState
-from saycan.symbolic import DRAWER_OPEN
+from saycan.symbolic import DRAWER_CLOSED, DRAWER_OPEN
 from saycan.vocabulary import KITCHEN, Vocabulary
 
 MAX_LENGTH = 2000
@@ -45,6 +46,7 @@ _ARGUMENTS = {
     "visited": ("place",),
     "clean": ("surface",),
     "open": ("drawer",),
+    "closed": ("drawer",),
     "count": ("object", "place"),
     "distinct": ("object", "place"),
 }
@@ -123,8 +125,8 @@ class Call(Goal):
             case "clean":
                 return state.spill_at(self.place) is None
             case _:
-                drawers = (drawer for drawer in state.drawers if drawer.name == self.place)
-                return any(drawer.opening >= DRAWER_OPEN * drawer.travel for drawer in drawers)
+                out = [drawer.opening / drawer.travel for drawer in state.drawers if drawer.name == self.place]
+                return any(share >= DRAWER_OPEN if self.function == "open" else share <= DRAWER_CLOSED for share in out)
 
     def number(self, state: PrivilegedState) -> int:
         """How many things are at the place; for distinct(), how many kinds of them."""
@@ -303,7 +305,7 @@ class _Parser:
             if kind == "surface" and place not in self._vocabulary.surfaces:
                 raise self._refuse(argument, f"only a surface can be clean: {', '.join(self._vocabulary.surfaces)}")
             if kind == "drawer" and "drawer" not in place:
-                raise self._refuse(argument, f"only a drawer can be open, found {place!r}")
+                raise self._refuse(argument, f"only a drawer can be {function}, found {place!r}")
         return Call(function, tuple(written), objects, place)
 
     def _refuse(self, node: ast.expr, problem: str) -> GoalError:

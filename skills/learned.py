@@ -15,7 +15,7 @@ from saycan.place import Place
 from saycan.policy import Policy
 from saycan.skill import Skill
 from saycan.skills.features import nearest
-from saycan.skills.navigation import MapDriver, drive_to
+from saycan.skills.navigation import MapDriver, drive_to, fingers, hand_is_up, raise_hand
 from saycan.skills.values.perception import Perception
 from saycan.skills.values.sightings import Sightings
 
@@ -65,7 +65,7 @@ class Finder:
     def act(self, observation: Observation, skill: Skill) -> Action:
         """One period; ends where the thing is seen, or when every place has been looked at."""
         self._sightings.tell(observation.time)
-        gripper = drive_to(observation, observation.base_pose).gripper
+        gripper = fingers(observation)
         places = self._perception.places
         if not self._left:
             self._left = self._order(str(skill.object), observation)
@@ -74,8 +74,8 @@ class Finder:
         here, stands = nearest(observation.base_pose, places)
         if not (action.terminate or (stands and here.name == goal.name and not self._answers)):
             return action
-        if not action.terminate and not self._hand_is_up(observation):
-            return action
+        if not hand_is_up(observation):
+            return raise_hand(observation) if action.terminate else action
         if not self._answers:
             self._asked = [skill, *(other for other in self._sightings.wanted if other.object != skill.object)]
         seen = self._perception.ask(observation, self._asked)
@@ -101,10 +101,6 @@ class Finder:
         base = observation.base_pose
         near = sorted(places, key=lambda place: float(np.hypot(*(place.dock[:2] - base[:2]))))
         return self._sightings.order(thing, [place.name for place in near])
-
-    @staticmethod
-    def _hand_is_up(observation: Observation) -> bool:
-        return float(observation.ee_position[2]) > 1.0
 
 
 class LearnedSkills:

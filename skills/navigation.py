@@ -7,6 +7,7 @@ the dock. Speeds are soft-limited as those of the demonstrators are (`saycan.ski
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,26 +32,41 @@ from saycan.skills.experts.motion import (
 )
 
 ARRIVED = 0.03  # m; 30 degrees count as 0.3 m
+UP = 1.0  # m, of the end effector's point
 EMPTY = 0.93
 """Opening from which nothing is taken to be in the fingers: the widest thing leaves them at 0.9."""
 
 
 def drive_to(observation: Observation, dock: NDArray[np.float64]) -> Action:
     """The action of one control period towards a base pose (3,), map frame; terminates when it is there."""
-    gripper = 1.0 if observation.gripper > EMPTY else 0.0
     base = observation.base_pose
     turn = wrap(dock[2] - base[2])
     if float(np.hypot(np.linalg.norm(dock[:2] - base[:2]), 0.3 * turn / np.radians(30.0))) < ARRIVED:
-        return Action(gripper=gripper, terminate=True)
-    hand = CARRY - observation.ee_position
-    clear = smoothstep(float(np.linalg.norm(hand)), 0.12, 0.04)
+        return Action(gripper=fingers(observation), terminate=True)
+    clear = smoothstep(float(np.linalg.norm(CARRY - observation.ee_position)), 0.12, 0.04)
     step = np.zeros(3)
     step[:2] = rotation(-base[2]) @ soft_step(dock[:2] - base[:2], BASE_STEP)
     step[2] = soft_step(np.array([turn]), BASE_TURN_STEP)[0]
+    return replace(raise_hand(observation), base_delta=step * clear)
+
+
+def raise_hand(observation: Observation) -> Action:
+    """The action of one control period that brings the hand up, then in, and leaves the base where it is."""
+    hand = CARRY - observation.ee_position
     hand[:2] *= smoothstep(float(observation.ee_position[2]), CARRY[2] - 0.10, CARRY[2] - 0.03)
     level = soft_step(tilt_of(observation), EE_TURN_STEP)
     spin = soft_step(np.array([wrap(-yaw_of(observation), np.pi)]), EE_TURN_STEP)
-    return Action(np.concatenate([soft_step(hand, EE_STEP), level, spin]), gripper, step * clear)
+    return Action(np.concatenate([soft_step(hand, EE_STEP), level, spin]), fingers(observation))
+
+
+def fingers(observation: Observation) -> float:
+    """The opening that keeps what is in them, if anything is."""
+    return 1.0 if observation.gripper > EMPTY else 0.0
+
+
+def hand_is_up(observation: Observation) -> bool:
+    """Whether the hand is out of the cameras' way: lower, it hides from them what lies before the robot."""
+    return float(observation.ee_position[2]) > UP
 
 
 class MapDriver:

@@ -24,9 +24,10 @@ class OracleKitchen(Kitchen):
     """The kitchen, where every skill that can be done works at once; arguments are those of `Kitchen`."""
 
     def reset(self, scene: object = None, seed: int | None = None) -> None:
-        """Begin anew; see `Kitchen.reset`."""
+        """Begin anew; see `Kitchen.reset`. The same again is the scene that was given, not what was made of it."""
+        super().reset(getattr(self, "_given", None) if scene is None else scene, seed)
+        self._given = self.scene
         self._seen, self._passed, self._done = (), 0.0, 0  # type: tuple[str, ...], float, int
-        super().reset(scene, seed)
 
     def observe(self) -> Observation:
         """Rendered from the state as it is; the clock goes on from skill to skill."""

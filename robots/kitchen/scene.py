@@ -189,7 +189,9 @@ _START = re.compile(r"^(?:robot )?(?:starts? )?(?:at|with|in front of|near|by|ne
 _SPILL = re.compile(r"^(?:a |the )?(?:spill|puddle)(?: (?:on top of|on|at|in|with) (.+))?$")
 _DRAWER = re.compile(r"^(?:the )?(?:top )?drawer (?:is )?(?:(half|\d{1,3} ?%)[ -])?(open|opened|closed|shut)$")
 _PREPOSITION = re.compile(r" (?:on top of|on|at|in|inside|with|near|by|next to) ")
-_NOTHING = re.compile(r"^(?:nothing|empty|nav only|navigation only|no objects|(?:the )?.+ (?:is )?empty)$")
+_NOTHING = re.compile(r"^(?:nothing|empty|nav only|navigation only|no objects)$")
+_EMPTY = re.compile(r"^(?:(?:with|the|its|robot's) )*(.+?) (?:is )?empty$")
+_HANDS = {"hand", "gripper", "kitchen", "robot"}
 
 
 class _Reader:
@@ -232,6 +234,9 @@ class _Reader:
                 self._settle(KITCHEN.place(match[1]))
         elif _NOTHING.match(words):
             return
+        elif match := _EMPTY.match(words):
+            if match[1] not in _HANDS:
+                KITCHEN.place(match[1])  # of anything else it would be no scene
         elif match := _IN_HAND.match(words) or _HOLDING.match(words):
             self._read_hand(match[1])
         elif (match := _START.match(words)) and not self._names_thing(words):
@@ -240,21 +245,16 @@ class _Reader:
             self._read_things(words)
 
     def _read_drawer(self, amount: str | None, state: str) -> None:
-        opened = 0.0 if state in {"closed", "shut"} else 1.0
-        if amount == "half":
-            opened *= 0.5
-        elif amount:
-            opened *= float(amount.rstrip(" %")) / 100.0
-        self._drawer = opened
+        share = 1.0 if amount is None else 0.5 if amount == "half" else float(amount.rstrip(" %")) / 100.0
+        self._drawer = 1.0 - share if state in {"closed", "shut"} else share
 
     def _read_hand(self, words: str) -> None:
         place, _, thing = words.rpartition(" with ")  # "at table with coke can in hand"
         if place:
             self._read(place)
-        for name in self._kinds(thing.removeprefix("with ")):
-            if (name, HAND) in self._pairs:  # said both of the robot and of the kitchen
-                continue
-            self._pairs.append((name, HAND))
+        held = [(name, HAND) for name in self._kinds(thing.removeprefix("with "))]
+        if len(held) > 1 or held[0] not in self._pairs:  # it may be said both of the robot and of the kitchen
+            self._pairs += held
 
     def _read_start(self, words: str) -> None:
         place = KITCHEN.place(words)

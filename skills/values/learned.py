@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from saycan.observation import Observation
 from saycan.skill import Skill
 from saycan.skills.features import nearest
+from saycan.skills.navigation import hand_is_up
 from saycan.skills.values.perception import Impression, Perception
 from saycan.skills.values.sightings import Sightings
 from saycan.success import Detection
@@ -61,7 +62,8 @@ class LearnedValues:
             found = {
                 str(s.object): bool(d > THRESHOLD) for s, d in zip(skills, seen.done, strict=True) if s.verb == "find"
             }
-            self.sightings.note(place.name, found)
+            up = hand_is_up(observation)  # what a hand hides is not missed
+            self.sightings.note(place.name, {thing: there for thing, there in found.items() if there or up})
         here = place.name if stands else None
         everywhere = {place.name for place in places.values() if place.kind != "bin"}
         return np.array([

@@ -16,6 +16,7 @@ from saycan.skill import Skill
 gymnasium = pytest.importorskip("gymnasium")
 from gymnasium.utils.env_checker import check_env  # noqa: E402
 
+from saycan.robots import gymnasium_env  # noqa: E402
 from saycan.robots.gymnasium_env import ID, KitchenEnv, register  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,20 @@ def test_an_episode_ends_by_the_clock_or_by_word() -> None:
     assert ends == [(0.0, False, False), (0.0, False, False), (0.0, False, True)]
     env.reset(options={"skill": PICK})
     assert env.step(env.to_vector(Action(terminate=True)))[1:4] == (0.0, True, False)
+
+
+def test_what_is_let_go_of_has_to_have_come_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    env = KitchenEnv(image_size=16, cameras=("head",))
+    place = Skill("place the apple on the table", "place", "apple", "table")
+    monkeypatch.setattr(gymnasium_env, "succeeded", lambda state, skill, before: True)
+    for skill, periods in ((place, 6), (Skill(PICK, "pick up", "apple"), 1)):
+        env.reset(seed=0, options={"skill": skill})
+        ends = [env.step(np.zeros(11, np.float32))[1:3] for _ in range(periods)]
+        assert ends == [*[(0.0, False)] * (periods - 1), (1.0, True)]
+    env.reset(seed=0, options={"skill": place})
+    before = env.kitchen.observe().time
+    assert env.step(env.to_vector(Action(terminate=True)))[1:3] == (1.0, True)  # which is waited for
+    assert env.kitchen.observe().time - before > 0.4
 
 
 def test_a_reset_ends_a_halt() -> None:

@@ -74,10 +74,12 @@ def test_what_is_in_the_gripper_is_held_and_nowhere_else(state) -> None:
     assert not parse('at("apple", "table")').holds(holding)
 
 
-def test_a_drawer_counts_as_open_when_it_is_nearly_all_out(state) -> None:
+def test_a_drawer_is_open_when_it_is_nearly_all_out_and_closed_when_it_is_nearly_all_in(state) -> None:
     drawer = state.drawers[0]
-    for opening, expected in ((0.5 * drawer.travel, False), (0.9 * drawer.travel, True)):
-        assert parse('open("drawer")').holds(replace(state, drawers=(replace(drawer, opening=opening),))) is expected
+    for share, is_open, is_closed in ((0.05, False, True), (0.5, False, False), (0.9, True, False)):
+        there = replace(state, drawers=(replace(drawer, opening=share * drawer.travel),))
+        assert parse('open("drawer")').holds(there) is is_open
+        assert parse('closed("drawer")').holds(there) is is_closed
 
 
 def test_conjuncts_are_the_parts_joined_at_the_top() -> None:

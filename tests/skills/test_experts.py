@@ -35,7 +35,7 @@ CASES = [
     ("at far counter, tea in hand", "bring the tea to the operator", 'at("tea", "operator")'),
     ("sponge in hand, spill on close counter", "wipe the close counter with the sponge", 'clean("close counter")'),
     ("at table", "open the drawer", 'open("drawer")'),
-    ("at drawer, drawer open", "close the drawer", 'not open("drawer")'),
+    ("at drawer, drawer open", "close the drawer", 'closed("drawer")'),
     ("at table, sponge in hand, drawer open", "place the sponge in the drawer", 'at("sponge", "drawer")'),
 ]  # fmt: skip
 

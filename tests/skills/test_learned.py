@@ -17,6 +17,7 @@ from saycan.skill import Skill
 from saycan.skills import shipped
 from saycan.skills.features import nearest
 from saycan.skills.learned import AGAIN, LOOKS, PAUSE, Finder, LearnedSkills
+from saycan.skills.navigation import hand_is_up
 from saycan.skills.values.perception import Impression
 from saycan.skills.values.sightings import Sightings
 from tests.skills.data.builder import FIND, GO, PICK, PLACES, make_observation
@@ -105,6 +106,20 @@ def test_it_ends_when_everything_but_the_bin_was_looked_at_in_vain() -> None:
     assert sorted(eyes.visited) == sorted(names)
     assert sightings.missed_at("apple") == {*names} and not sightings.seen
     assert robot.privileged_state().robot_place == eyes.visited[-1]
+
+
+def test_a_hand_before_the_cameras_goes_up_first() -> None:
+    robot = FakeRobot()
+    places = robot.privileged_state().places
+    robot._base[:] = places["table"].dock
+    robot._ee[:] = [0.5, 0.0, 0.85]
+    eyes = Eyes(places, "table")
+    finder = Finder(eyes, Sightings())  # type: ignore[arg-type]
+    finder.reset(FIND)
+    while not (action := finder.act(robot.observe(), FIND)).terminate:
+        assert not eyes.asked or hand_is_up(robot.observe())
+        robot.apply(action)
+    assert eyes.visited == ["table"]
 
 
 def test_one_look_does_not_decide() -> None:

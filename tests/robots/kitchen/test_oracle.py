@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from saycan.errors import MissingPartError
+from saycan.errors import MissingPartError, SceneError
 from saycan.robots.kitchen import Kitchen
 from saycan.robots.kitchen.oracle import OracleKitchen, PrivilegedOracle
 from saycan.skills.kitchen import kitchen_library
@@ -63,6 +63,18 @@ def test_the_clock_goes_on_and_begins_anew_with_a_scene() -> None:
         assert after.time > before.time and oracle.detect(skill, before, after).success
     kitchen.reset("apple on table")
     assert kitchen.observe().time == 0.0 and kitchen.privileged_state().visited == ("operator",)
+
+
+def test_a_reset_without_a_scene_is_the_first_one_and_one_that_fails_changes_nothing() -> None:
+    kitchen = OracleKitchen(SCENE, seed=3)
+    perform(kitchen, "pick up the apple")
+    kitchen.observe()
+    with pytest.raises(SceneError):
+        kitchen.reset("unicorn on table")
+    assert kitchen.privileged_state().held == "apple" and "table" in kitchen.privileged_state().visited
+    kitchen.reset()
+    state = kitchen.privileged_state()
+    assert state.held is None and state.by_id("apple").place == "table" and kitchen.observe().time == 0.0
 
 
 def test_the_same_seed_gives_the_same_pictures() -> None:

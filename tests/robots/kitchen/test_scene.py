@@ -54,7 +54,14 @@ def test_words_make_the_scene_that_they_say(words: str, start: str, expected: li
 
 @pytest.mark.parametrize(
     ("words", "opening"),
-    [("drawer open", 1.0), ("the drawer is closed", 0.0), ("drawer half open", 0.5), ("top drawer 40% open", 0.4)],
+    [
+        ("drawer open", 1.0),
+        ("the drawer is closed", 0.0),
+        ("drawer half open", 0.5),
+        ("top drawer 40% open", 0.4),
+        ("drawer half closed", 0.5),
+        ("drawer 40% shut", 0.6),
+    ],
 )
 def test_the_drawer(words: str, opening: float) -> None:
     assert parse_scene(words).drawer == pytest.approx(opening)
@@ -83,6 +90,9 @@ def test_spills() -> None:
         ("at table, at far counter", "one place only"),
         ("spill with operator", "spill cannot be on 'operator'.*table"),
         ("drawer 140% open", "from 0 to 1"),
+        ("drawer 140% closed", "from 0 to 1"),
+        ("two cokes in hand", "in the hand.*at most 1"),
+        ("the coke can on the table is empty", "unknown place"),
         ("x" * 3000, "at most 2000"),
         ("apple on \x07 table", "cannot hold control characters"),
         ("spill with the moon", "unknown place"),
@@ -142,3 +152,8 @@ def test_the_base_stands_off_its_dock_by_the_offset_seen_from_there() -> None:
     base = Scene(start="table", base_offset=(0.05, -0.02, 0.1)).base
     np.testing.assert_allclose(base[:2] - table.dock[:2], 0.05 * table.forward - 0.02 * table.left)
     assert base[2] == pytest.approx(table.yaw + 0.1)
+
+
+@pytest.mark.parametrize("words", ["hand empty", "the hand is empty", "with its gripper empty", "trash empty"])
+def test_what_is_empty_holds_nothing(words: str) -> None:
+    assert things(parse_scene(f"at table, {words}, apple on table")) == [("apple", "table")]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,15 @@ def test_nothing_is_noted_on_the_way_nor_from_a_strange_picture() -> None:
     values(Eyes(done={FIND: 0.9}), ON_THE_WAY, sightings)
     values(Eyes(2.0, done={FIND: 0.9}), AT_TABLE, sightings)
     assert (sightings.seen, sightings.missed) == ({}, {})
+
+
+def test_what_a_low_hand_may_hide_is_not_missed() -> None:
+    low = replace(make_observation(AT_TABLE), ee_position=np.array([0.5, 0.0, 0.85]))
+    sightings = Sightings()
+    LearnedValues(Eyes(done={FIND: 0.2}), sightings).values(low, SKILLS)  # type: ignore[arg-type]
+    assert not sightings.missed
+    LearnedValues(Eyes(done={FIND: 0.8}), sightings).values(low, SKILLS)  # type: ignore[arg-type]
+    assert sightings.seen == {"apple": "table"}
 
 
 def test_a_strange_picture_is_not_trusted() -> None:
