@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saycan.privileged import ObjectState, PrivilegedState
+from saycan.quaternion import rotation_matrix
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep, wrap
 
 LIFTED = 0.18  # m over the surface at which the hand with the thing ends the skill
@@ -93,14 +94,7 @@ def grasp_of(thing: ObjectState, depth: float = np.inf) -> Grasp:
 
 def axes_of(thing: ObjectState) -> Vector:
     """(3, 3) rotation matrix of a thing; its columns are its own axes in the map frame."""
-    w, x, y, z = thing.quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    return rotation_matrix(thing.quaternion)
 
 
 def bottom_of(thing: ObjectState) -> float:
