@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,6 +127,11 @@ class Ros2Config:
     limits: Limits = field(default_factory=Limits)
     freshness: Freshness = field(default_factory=Freshness)
     places: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def node_name(self) -> str:
+        """Of the driver's node; ROS takes letters, digits and underscores alone."""
+        return f"saycan_{re.sub(r'[^A-Za-z0-9_]', '_', self.name)}_driver"
 
 
 def read_config(path: str | Path) -> Ros2Config:

@@ -74,7 +74,7 @@ class Ros2Robot:
         with contextlib.ExitStack() as undo:
             self.lease = Lease(config.device or f"ros2:{domain()}{config.arm.command}")
             undo.callback(self.lease.release)
-            self._session = Session(f"saycan_{config.name}_driver", config.sim_time)
+            self._session = Session(config.node_name, config.sim_time)
             undo.callback(self._session.close)
             self._subscribe()
             self._arm, self._gripper, self._base = make_commands(self._session.node, config)

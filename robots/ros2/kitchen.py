@@ -11,6 +11,7 @@ cmd_vel came for `DEAD_MAN` seconds, whatever has become of whoever sent the las
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 import threading
@@ -44,20 +45,24 @@ class KitchenNode:
     """
 
     def __init__(self, scene: str | None = None, seed: int = 0, speed: float = 1.0) -> None:
-        self.kitchen = Kitchen(scene, seed, rate=RATE)
-        self._speed = speed
-        self._fov = {name: camera.fovy for name, camera in self.kitchen.privileged_state().cameras.items()}
-        self._session = Session("saycan_kitchen", threads=4)
-        self._lock = threading.Lock()
-        seen = self.kitchen.observe()
-        self._base, self._joints, self._gripper = seen.base_pose.copy(), seen.joints.copy(), seen.gripper
-        self._measured = seen.base_pose
-        self._velocity, self._velocity_at = np.zeros(3), -np.inf
-        self._trajectory: Trajectory | None = None
-        self._time = seen.time
-        self._stopping = False  # no Event: its lock may be held by the line that a signal's handler interrupts
-        self._offer()
-        self._session.start()
+        with contextlib.ExitStack() as undo:
+            self.kitchen = Kitchen(scene, seed, rate=RATE)
+            undo.callback(self.kitchen.close)
+            self._speed = speed
+            self._fov = {name: camera.fovy for name, camera in self.kitchen.privileged_state().cameras.items()}
+            self._session = Session("saycan_kitchen", threads=4)
+            undo.callback(self._session.close)
+            self._lock = threading.Lock()
+            seen = self.kitchen.observe()
+            self._base, self._joints, self._gripper = seen.base_pose.copy(), seen.joints.copy(), seen.gripper
+            self._measured = seen.base_pose
+            self._velocity, self._velocity_at = np.zeros(3), -np.inf
+            self._trajectory: Trajectory | None = None
+            self._time = seen.time
+            self._stopping = False  # no Event: its lock may be held by the line that a signal's handler interrupts
+            self._offer()
+            self._session.start()
+            undo.pop_all()
 
     def run(self) -> None:
         """Simulate until `stop`, in the calling thread. Raises RobotError when commands are not heard any more."""

@@ -31,6 +31,12 @@ command = "/follow"
 """
 
 
+def test_whatever_a_robot_is_called_its_node_has_a_name_that_ros_takes(tmp_path: Path) -> None:
+    file = tmp_path / "robot.toml"
+    file.write_text(SMALL.format(robot="", arm="").replace('"arm"', '"UR5e, Bjørn\'s"', 1), encoding="utf-8")
+    assert read_config(file).node_name == "saycan_UR5e__Bj_rn_s_driver"
+
+
 @pytest.mark.parametrize("file", PACKAGED, ids=lambda file: file.stem)
 def test_what_is_packaged_can_be_read(file: Path) -> None:
     config = read_config(file.stem)
