@@ -11,6 +11,9 @@ from saycan.quaternion import rotation_matrix
 from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before, smoothstep, wrap
 
 LIFTED = 0.18  # m over the surface at which the hand with the thing ends the skill
+CLEAR = 0.06
+"""m over the surface for the thing's own lowest point. It counts as lifted from 0.03 on: who learns from an expert that
+ends there ends a little below, and a bottle or a box of tea, which is held high, has not been picked up then."""
 YAW_LEVER = 0.08  # m; a yaw error of one radian counts as this much of a position error
 CLOSE_SIDEWAYS, CLOSE_HEIGHT = (0.020, 0.026), (0.018, 0.024)
 """m from a grasp within which the fingers close, wholly at the first and not at all beyond the second.
@@ -55,7 +58,8 @@ def pick(state: PrivilegedState, name: str) -> Target:
     safe = place.rim + SAFE_ABOVE
     if thing.held:
         up = np.array([*state.ee_position[:2], safe])
-        lifted = thing.place is None and float(state.ee_position[2]) > place.rim + LIFTED
+        risen = bottom_of(thing) > place.rim + CLEAR and float(state.ee_position[2]) > place.rim + LIFTED
+        lifted = thing.place is None and risen
         return Target(up, state.ee_yaw, gripper=0.0, terminate=lifted, goal=thing.position)
     grasp = grasp_of(thing, state.gripper_depth)
     if grasp.width > state.gripper_width:

@@ -17,7 +17,7 @@ from saycan.robots.kitchen.spill import CELL, pour
 from saycan.skill import Skill
 from saycan.skills.experts import CarelessExperts, PrivilegedExperts
 from saycan.skills.experts.motion import soft_step, wrap, yaw_pull
-from saycan.skills.experts.pick import grasp_of
+from saycan.skills.experts.pick import CLEAR, bottom_of, grasp_of
 from saycan.skills.experts.wipe import next_cells
 from saycan.skills.kitchen import kitchen_library
 
@@ -93,6 +93,14 @@ def test_a_short_gripper_takes_things_nearer_to_their_top() -> None:
     top = float(can.position[2] + 0.5 * can.size[2])
     assert top - grasp_of(can).point[2] == pytest.approx(0.0432, abs=1e-3)
     assert top - grasp_of(can, 0.039).point[2] == pytest.approx(0.033, abs=1e-3)
+
+
+@pytest.mark.parametrize("thing", ["tea", "water bottle", "sponge"])
+def test_what_is_picked_up_ends_clear_of_where_it_stood(thing: str) -> None:
+    kitchen = Kitchen(f"at table, {thing} on table", seed=4, cameras=())
+    run(kitchen, f"pick up the {thing}")
+    state = kitchen.privileged_state()
+    assert bottom_of(state.by_id(str(state.held))) > state.places["table"].rim + CLEAR - 0.005
 
 
 def test_recovers_from_noise_on_its_actions() -> None:
