@@ -13,7 +13,7 @@ from saycan.skills.experts.motion import SAFE_ABOVE, Target, Vector, base_before
 LIFTED = 0.18  # m over the surface at which the hand with the thing ends the skill
 CLEAR = 0.06
 """m over the surface for the thing's own lowest point. It counts as lifted from 0.03 on: who learns from an expert that
-ends there ends a little below, and a bottle or a box of tea, which is held high, has not been picked up then."""
+ends there ends a little below, and a bottle, which is held high, has not been picked up then."""
 YAW_LEVER = 0.08  # m; a yaw error of one radian counts as this much of a position error
 CLOSE_SIDEWAYS, CLOSE_HEIGHT = (0.020, 0.026), (0.018, 0.024)
 """m from a grasp within which the fingers close, wholly at the first and not at all beyond the second.
