@@ -100,9 +100,12 @@ def test_a_policy_acts_in_its_own_name(tmp_path: Path, fake: list, monkeypatch: 
         return PrivilegedExperts(robot.driver)  # type: ignore[attr-defined]
 
     monkeypatch.setattr(compose, "make_policy", make_policy)
-    make_shard(work(tmp_path / "a.hdf5", count=1, policy="learned:some.safetensors"))
-    assert asked == ["learned:some.safetensors"]
-    assert {episode.source for episode in episodes(tmp_path / "a.hdf5")} == {"learned:some.safetensors"}
+    for name, helped in (("a.hdf5", True), ("b.hdf5", False)):
+        one = work(tmp_path / name, count=1, policy="learned:some.safetensors")
+        make_shard(replace(one, plan=replace(one.plan, takeover=helped)))
+        (source,) = {episode.source for episode in episodes(tmp_path / name)}
+        assert source == "learned:some.safetensors" + (" with the expert" if helped else "")
+    assert asked == ["learned:some.safetensors"] * 2
 
 
 def stopped(robot: Gate) -> None:

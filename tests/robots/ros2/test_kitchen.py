@@ -43,9 +43,10 @@ class Idle(KitchenNode):
 
 
 def test_a_signal_ends_it_wherever_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = SimpleNamespace(start=lambda: None, require_serving=lambda: None)
+    session = SimpleNamespace(start=lambda: None, require_serving=lambda: None, close=lambda: None)
     seen = SimpleNamespace(base_pose=np.zeros(3), joints=np.zeros(7), gripper=1.0, time=0.0)
-    robot = SimpleNamespace(privileged_state=lambda: SimpleNamespace(cameras={}), observe=lambda: seen)
+    state = SimpleNamespace(cameras={})
+    robot = SimpleNamespace(privileged_state=lambda: state, observe=lambda: seen, close=lambda: None)
     monkeypatch.setattr("saycan.robots.ros2.kitchen.Session", lambda *_, **__: session)
     monkeypatch.setattr("saycan.robots.ros2.kitchen.Kitchen", lambda *_, **__: robot)
     for at in range(100):
