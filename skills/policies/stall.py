@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from saycan.action import GRIPPER
 from saycan.observation import Observation
 
 STILL = 0.0025
@@ -56,7 +55,7 @@ class Stall:
         if self._before is not None:
             change = now - self._before
             moved = np.linalg.norm(change[:3]) + np.linalg.norm(change[3:6])
-            self._still = self._still + 1 if moved < STILL and abs(change[GRIPPER]) < GRIPPING else 0
+            self._still = self._still + 1 if moved < STILL and abs(change[-1]) < GRIPPING else 0
         self._before = now
         if self._left == 0 and self._still >= self._rest and self._given < self._nudges:
             size = SMALLEST + (LARGEST - SMALLEST) * self._given / max(self._nudges - 1, 1)
