@@ -28,10 +28,11 @@ def train(
     reading: Callable[[int, int], object] = lambda done, total: None,
     report: Callable[[Progress], object] = lambda progress: None,
 ) -> Path:
-    """Train a policy, or the network of values and success, and return the file of the checkpoint.
+    """Train a policy, or the network of values and success, or only what it says of success; returns the checkpoint.
 
     Args:
-        what: "policy" or "value"; the network of values answers whether a skill succeeded, too.
+        what: "policy"; "value": whether it will succeed, could be tried, has been done, three answers of one network;
+            or "success": the last of them anew, by a network that keeps the others.
         job: Data, folder, recipe.
         network: A policy's architecture: "bcz", "rt1", "clip-fusion".
         policy: The policy whose value is learned, as its episodes in the data are called.
@@ -42,18 +43,20 @@ def train(
 
     Raises BadInputError.
     """
-    from saycan.skills.training.run import train_policy, train_values
+    from saycan.skills.training.run import train_policy, train_success, train_values
 
     robot = make_robot("kitchen", cameras=())
     library = default_library(robot)
     assert library is not None
-    if what not in ("policy", "value"):
-        raise BadInputError(f"what to train is policy or value, found {what!r}")
+    if what not in ("policy", "value", "success"):
+        raise BadInputError(f"what to train is policy, value or success, found {what!r}")
     if method not in ("td", "mc"):
         raise BadInputError(f"a value is learned by td or mc, found {method!r}")
     phrases = sentences("gemma") if job.start is None else _kept(job.start)
     if what == "policy":
         return train_policy(job, network, robot.spec, phrases, options, reading, report)
+    if what == "success":
+        return train_success(job, policy, library, phrases, reading, report)
     return train_values(
         job, policy, library, robot.spec, phrases,
         "td" if method == "td" else "mc", options, reading, report,

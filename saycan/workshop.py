@@ -214,7 +214,36 @@ def train_value(
         _train(screen, "value", job, policy=policy, method=method, options=_json(options))
 
 
-train.command("success", help="The same as `saycan train value`: one network answers both questions.")(train_value)
+@train.command("success")
+def train_success(
+    folders: Data,
+    out: Out,
+    policy: Annotated[
+        str, typer.Option(help="Whose attempts, among those held back, say when a deed counts as done.")
+    ] = "learned",
+    start: Start = None,
+    steps: Steps = 800,
+    batch: Batch = 128,
+    rate: Rate = 5e-4,
+    minutes: Minutes = None,
+    limit: Limit = None,
+    validation: Validation = None,
+    seed: SeedOfTraining = 0,
+    device: Device = None,
+    traceback: Traceback = False,
+) -> None:
+    """Teach the network of values better what has been done, from anybody's attempts; its other answers stay.
+
+    It starts from the shipped one where --start names no other. `saycan train value` makes one from nothing.
+    """
+    with telling(traceback) as screen:
+        from saycan.skills.shipped import VALUES
+        from saycan.skills.training.run import Job
+        from saycan.training.loop import Recipe
+
+        recipe = Recipe(steps=steps, batch=batch, rate=rate, warmup=max(1, min(200, steps // 5)), seed=seed)
+        job = Job(folders, out, recipe, minutes, limit, start or VALUES, device, validation=validation or ())
+        _train(screen, "success", job, policy=policy)
 
 
 @train.command("planner")

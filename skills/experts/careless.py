@@ -14,8 +14,9 @@ from saycan.skill import Skill
 from saycan.skills.experts.experts import PrivilegedExperts
 from saycan.skills.experts.motion import act
 
-LEAST, MOST = 0.05, 0.5
-"""Share of a spill that is overlooked. The sponge takes some of it along: mostly a few cells are left, or none."""
+LEAST, MOST = 0.05, 1.0
+"""Share of a spill that is overlooked, up to all of it: then the hand is drawn back at once, in a second. Of what is
+overlooked the sponge takes some along."""
 
 
 class CarelessExperts(PrivilegedExperts):

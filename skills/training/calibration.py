@@ -26,7 +26,10 @@ SMALLEST, LARGEST = 0.2, 0.97
 
 
 def evaluate_values(network: ValueNetwork, batches: ValueBatches, count: int = 1024) -> dict[str, float]:
-    """Scores on held-out rows: how well the three answers rank, and how far the value is off."""
+    """Scores on held-out rows: how well the three answers rank, and how far the value is off.
+
+    "done auc" is about any phrase in any row, "detector auc" about what was attempted where the attempts ended.
+    """
     asked = collect_answers(network, batches, count)
     scores = {}
     for answer, truth in (("possible", asked.possible), ("done", asked.done)):
@@ -36,6 +39,8 @@ def evaluate_values(network: ValueNetwork, batches: ValueBatches, count: int = 1
     logits, outcome = own_values(network, batches)
     scores["value auc"] = auc(logits, outcome)
     scores["value error"] = calibration_error(1 / (1 + np.exp(-logits)), outcome)
+    logits, outcome, _ = attempt_ends(network, batches)
+    scores["detector auc"] = auc(logits, outcome)
     return scores
 
 
@@ -138,7 +143,7 @@ def calibrate(network: ValueNetwork, batches: ValueBatches, count: int = 4096) -
 
 
 def attempt_ends(
-    network: ValueNetwork, batches: ValueBatches, calibration: tuple[float, float]
+    network: ValueNetwork, batches: ValueBatches, calibration: tuple[float, float] = (1.0, 0.0)
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.str_]]:
     """Calibrated logits of what was attempted in the last rows of the policy's attempts, what came of it, the verbs."""
     frames = batches.frames

@@ -37,7 +37,8 @@ class Questions:
         possible, done: (B, S) float32, the truth. visible: (B, S) float32, whether a deed could be seen from here: the
             robot stands where it is done, and what it is done with does not move. A skill is judged at rest
             (`saycan.executor.SETTLE`); what still falls looks much as what has just fallen.
-        where: (B, S, C, 3).
+        where: (B, S, C, 3), where the thing that a phrase names appears to each camera, or the goal of the row's own
+            skill where that names none.
     """
 
     images: dict[str, Tensor]
@@ -160,12 +161,14 @@ class ValueBatches:
         visible = np.where(about >= 0, about == here, here >= 0) & ~moving
         where = np.where(things[..., None, None] >= 0,
                          frames.where[rows[:, None], :, np.maximum(things, 0)], 0).astype(np.float32)  # fmt: skip
+        goals = (things < 0) & (phrases == self.own[rows][:, None])  # what is about no thing is about its goal: a spill
         images = {}
         drawn = torch.from_numpy(rows).to(self._device)
         for camera, (name, pixels) in enumerate(self._images.items()):
             pictures, by = varied(pixels[drawn, None], rng if self._augment else None)
             images[name] = pictures[:, 0]
-            where[:, :, camera] = follow(where[:, :, camera], by)
+            aimed = np.where(goals[..., None], frames.points[name][rows][:, None], where[:, :, camera])
+            where[:, :, camera] = follow(aimed, by)
         other = (rng.random(phrases.shape) < 0.5) * self._augment
         said = self._saying[phrases] + (other * rng.random(phrases.shape) * self._sayings[phrases]).astype(np.int64)
 

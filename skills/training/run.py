@@ -19,6 +19,7 @@ from saycan.digest import digest
 from saycan.errors import BadInputError
 from saycan.library import SkillLibrary
 from saycan.robot import RobotSpec
+from saycan.skill import Skill
 from saycan.skills import checkpoint
 from saycan.skills.checkpoint import Checkpoint
 from saycan.skills.data import frames as data
@@ -30,8 +31,9 @@ from saycan.skills.kitchen import held_out
 from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences
 from saycan.skills.training import policy as cloning
-from saycan.skills.training.calibration import calibrate, evaluate_values
+from saycan.skills.training.calibration import attempt_ends, calibrate, detection_thresholds, evaluate_values
 from saycan.skills.training.questions import ValueBatches
+from saycan.skills.training.success import SuccessLearner
 from saycan.skills.training.value import Method, ValueLearner
 from saycan.training.loop import Progress, Recipe, train
 
@@ -41,6 +43,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "clip-fusion": {"preset": "small"},
 }
 """Network to what it is built with here, beside cameras, text and state: sizes that train on two cores."""
+
+FEW = 20
+"""Attempts of either outcome of a verb from which its threshold is fitted anew."""
 
 Reader = Callable[[int, int], object]
 Reporter = Callable[[Progress], object]
@@ -157,29 +162,20 @@ def train_values(
         library: The skills that the data were collected with.
         method: "td" or "mc".
     """
-    frames = data.load(job.data, limit=job.limit, progress=reading)
-    skills = tuple(library.find(phrase) for phrase in frames.phrases)
-    training, others, aside = _aside(job, frames, 8)  # calibration needs more of them
-    if others.phrases != frames.phrases:
-        raise BadInputError("the data for validation have other phrases than those to learn from")
+    frames, training, others, aside = _for_values(job, reading)
     if job.start is None:
         scaling = Scaling.fit(spec, frames.state[training])
         module = seeded(
             "value", {"cameras": list(frames.images), "text": sentences.size, **(options or {})}, job.recipe.seed
         )
     else:
-        begun = checkpoint.load(job.start)
-        if begun.kind != "value":
-            raise BadInputError(
-                f"{job.start} holds a network of kind {begun.kind!r}; values can start from values only"
-            )
-        scaling, module = begun.scaling, begun.network
-        begun.sentences.embedder, sentences = sentences.embedder, begun.sentences
-        module.requires_grad_(True)
+        begun = _begun_with_values(job.start, sentences)
+        scaling, sentences, module = begun.scaling, begun.sentences, begun.network
     config = module.config()  # type: ignore[operator]
     device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
     made = partial(
-        ValueBatches, skills=skills, scaling=scaling, sentences=sentences, policy=policy, device=device
+        ValueBatches, skills=_skills(library, frames), scaling=scaling, sentences=sentences, policy=policy,
+        device=device,
     )  # fmt: skip
     batches, held_back = made(frames, rows=training), made(others, rows=aside, augment=False)
     for some in (batches, held_back):
@@ -200,6 +196,77 @@ def train_values(
     path = job.folder / "values.safetensors"
     checkpoint.save(path, Checkpoint("value", config, trained, scaling, sentences, about, arrays))
     return path
+
+
+def train_success(
+    job: Job,
+    policy: str,
+    library: SkillLibrary,
+    sentences: Sentences,
+    reading: Reader = lambda done, total: None,
+    report: Reporter = lambda progress: None,
+) -> Path:
+    """Learn better what has been done, and keep everything else (`saycan.skills.training.success`).
+
+    Args:
+        job: See `Job`; `start` is a checkpoint of values. Anybody's attempts will do.
+        policy: Whose attempts, among those held back, say from which probability a deed counts as done: of each verb of
+            which `FEW` or more succeeded and as many failed; the others keep their thresholds.
+        library, sentences, reading, report: As in `train_values`.
+
+    Returns the checkpoint `values.safetensors` in the job's folder. Raises BadInputError for data that do not fit.
+    """
+    if job.start is None:
+        raise BadInputError("what has been done is learned better by a network of values; give one to start from")
+    begun = _begun_with_values(job.start, sentences)
+    frames, training, others, aside = _for_values(job, reading)
+    device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    made = partial(
+        ValueBatches, skills=_skills(library, frames), scaling=begun.scaling, sentences=begun.sentences, policy=policy,
+        device=device,
+    )  # fmt: skip
+    batches, held_back = made(frames, rows=training), made(others, rows=aside, augment=False)
+    learner = SuccessLearner(batches, begun.network, begun.extra.get("whiten"))  # type: ignore[arg-type]
+    trained = train(
+        begun.network, learner.losses, job.recipe, job.folder,  # type: ignore[arg-type]
+        evaluate=lambda module: evaluate_values(module, held_back),  # type: ignore[arg-type]
+        report=report, minutes=job.minutes, device=device, beside=learner.target,
+        job={"what": "success", **_learned_from(job, frames, others)},
+    )  # fmt: skip
+    calibration = begun.about.get("calibration", {}).get("done", (1.0, 0.0))
+    ends = attempt_ends(trained.to(device), held_back, calibration)  # type: ignore[arg-type]
+    fitted = detection_thresholds(*ends)
+    _, success, verbs = ends
+    enough = [verb for verb in fitted if min((success[verbs == verb] == came).sum() for came in (True, False)) >= FEW]
+    thresholds = {**begun.about.get("thresholds", {}), **{verb: fitted[verb] for verb in enough}}
+    about = {**begun.about, **facts(job, frames), "thresholds": thresholds}
+    path = job.folder / "values.safetensors"
+    kept = (begun.config, trained.to("cpu"), begun.scaling, begun.sentences)
+    checkpoint.save(path, Checkpoint("value", *kept, about, begun.extra))
+    return path
+
+
+def _for_values(job: Job, reading: Reader) -> tuple[Frames, NDArray[np.int64], Frames, NDArray[np.int64]]:
+    """The data, the rows to learn from, and in which frames and rows the others are."""
+    frames = data.load(job.data, limit=job.limit, progress=reading)
+    training, others, aside = _aside(job, frames, 8)  # calibration needs more of them
+    if others.phrases != frames.phrases:
+        raise BadInputError("the data for validation have other phrases than those to learn from")
+    return frames, training, others, aside
+
+
+def _skills(library: SkillLibrary, frames: Frames) -> tuple[Skill, ...]:
+    return tuple(library.find(phrase) for phrase in frames.phrases)
+
+
+def _begun_with_values(start: Path, sentences: Sentences) -> Checkpoint:
+    """A network of values that goes on learning; phrases that it does not keep are embedded as `sentences` are."""
+    begun = checkpoint.load(start)
+    if begun.kind != "value":
+        raise BadInputError(f"{start} holds a network of kind {begun.kind!r}; values can start from values only")
+    begun.sentences.embedder = sentences.embedder
+    begun.network.requires_grad_(True)
+    return begun
 
 
 def _aside(

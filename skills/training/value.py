@@ -68,7 +68,7 @@ class ValueLearner:
             for kept, new in zip(self.target.state_dict().values(), network.state_dict().values(), strict=True):
                 kept.lerp_(new, 1 - self._lag)
         ones = torch.ones_like(asked.possible)
-        mixed = self._incoherent(network, asked, rng)
+        mixed = torch.nn.functional.softplus(network.look(*incoherent(asked, rng)).coherent).mean()
         return {
             "value": binary_loss(answers.value[:, 0], outcome, own),
             "never": IMPOSSIBLE * binary_loss(answers.value, torch.zeros_like(ones), impossible),
@@ -101,16 +101,17 @@ class ValueLearner:
         impossible[:, 1:] *= ~repeated
         return known, said, impossible
 
-    def _incoherent(self, network: ValueNetwork, asked: Questions, rng: np.random.Generator) -> Tensor:
-        """Loss of pictures that do not belong to their proprioception, or to any kitchen."""
-        size = len(asked.body) // 4
-        order = torch.from_numpy(rng.permutation(len(asked.body))[:size]).to(asked.body.device)
-        images = {name: pictures[order].clone() for name, pictures in asked.images.items()}
-        foreign = size // 2
-        for pictures in images.values():
-            for index in range(foreign):
-                pictures[index] = _foreign(pictures[index], rng)
-        return torch.nn.functional.softplus(network.look(images, asked.body[:size]).coherent).mean()
+
+def incoherent(asked: Questions, rng: np.random.Generator) -> tuple[dict[str, Tensor], Tensor]:
+    """Pictures that do not belong to their proprioception, or to any kitchen, and that proprioception, (K, BODY)."""
+    size = len(asked.body) // 4
+    order = torch.from_numpy(rng.permutation(len(asked.body))[:size]).to(asked.body.device)
+    images = {name: pictures[order].clone() for name, pictures in asked.images.items()}
+    foreign = size // 2
+    for pictures in images.values():
+        for index in range(foreign):
+            pictures[index] = _foreign(pictures[index], rng)
+    return images, asked.body[:size]
 
 
 def _foreign(picture: Tensor, rng: np.random.Generator) -> Tensor:

@@ -19,6 +19,7 @@ from saycan.skills.data.collect import SHARES
 from saycan.skills.data.store import write_shard
 from saycan.skills.kitchen import kitchen_library
 from saycan.skills.sentences import wordings
+from saycan.skills.shipped import VALUES
 from saycan.torchvision import cure_torchvision
 from saycan.training.loop import read_curve
 from tests.planners.transformers.tiny_models import save_model
@@ -132,18 +133,22 @@ def test_fine_tuning_on_ones_own_demonstrations_is_one_command(tmp_path: Path, m
     assert [row["step"] for row in read_curve(Path("tuned"))] == [3]
 
 
-def test_values_are_trained_by_one_command_under_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_and_success_are_trained_by_a_command_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Any, dict]] = []
     monkeypatch.setattr(workshop, "_train", lambda screen, what, job, **more: asked.append((what, job, more)))
     for name in ("value", "success"):
-        words = f"train {name} data more --out out --policy mine --method mc --minutes 9 --limit 7 --rate 0.5 --seed 3"
-        result = saycan(*words.split(), "--options", "{}")
+        words = f"train {name} data more --out out --policy mine --minutes 9 --limit 7 --rate 0.5 --seed 3"
+        more = ("--options", "{}", "--method", "mc") if name == "value" else ("--start", "mine.safetensors")
+        result = saycan(*words.split(), *more)
         assert result.exit_code == 0, result.output
-    assert [what for what, _, _ in asked] == ["value", "value"]
-    _, job, more = asked[0]
-    assert more == {"policy": "mine", "method": "mc", "options": {}}
-    assert (job.data, job.folder, job.minutes, job.limit) == ([Path("data"), Path("more")], Path("out"), 9.0, 7)
-    assert (job.recipe.rate, job.recipe.seed) == (0.5, 3)
+    assert [what for what, _, _ in asked] == ["value", "success"]
+    assert [more for _, _, more in asked] == [{"policy": "mine", "method": "mc", "options": {}}, {"policy": "mine"}]
+    for _, job, _ in asked:
+        assert (job.data, job.folder, job.minutes, job.limit) == ([Path("data"), Path("more")], Path("out"), 9.0, 7)
+        assert (job.recipe.rate, job.recipe.seed) == (0.5, 3)
+    assert [job.start for _, job, _ in asked] == [None, Path("mine.safetensors")]
+    assert saycan("train", "success", "data", "--out", "out").exit_code == 0
+    assert asked[-1][1].start == VALUES
 
 
 def test_a_planner_is_taught_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,8 +76,8 @@ def test_the_careless_one_ends_with_a_part_undone_the_same_each_time() -> None:
         height = state.ee_position[2] - state.places["close counter"].center[2]
         assert action.terminate and height > 0.3  # drawn back, as after all of it
         left.append(sum(len(spill.cells) for spill in state.spills))
-        assert left[-1] < began / 2
-    assert max(left) > 0 and left[0] == left[3]
+        assert left[-1] <= began
+    assert max(left) > min(left) and left[0] == left[3]
 
 
 def test_the_careless_one_does_everything_else_as_the_experts_do() -> None:

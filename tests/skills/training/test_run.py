@@ -14,7 +14,9 @@ from saycan.skills import checkpoint
 from saycan.skills.features import STATE
 from saycan.skills.kitchen import held_out
 from saycan.skills.policies.learned import LearnedPolicy
+from saycan.skills.training.calibration import FEWEST
 from saycan.skills.training.run import (
+    FEW,
     PRESETS,
     Job,
     learnable,
@@ -22,6 +24,7 @@ from saycan.skills.training.run import (
     seeded,
     stride,
     train_policy,
+    train_success,
     train_values,
 )
 from saycan.skills.values.perception import Perception
@@ -263,6 +266,47 @@ def test_values_start_from_those_of_another_policy(rollouts: Path, tmp_path: Pat
     np.testing.assert_array_equal(found.scaling.mean, start.scaling.mean)
     for name, before in start.network.state_dict().items():
         torch.testing.assert_close(found.network.state_dict()[name], before, rtol=0.0, atol=1e-4)
+
+
+def success(start: Path | None, folder: Path, **options: Any) -> Path:
+    episodes = [make_episode(PICK, seed, 3, "anybody", success=seed % 3 != 0) for seed in range(1, 17)]
+    data = make_set(folder / "data", episodes)
+    job = Job([data], folder / "out", RECIPE, start=start, **options)
+    return train_success(job, "mine", LIBRARY, make_sentences())
+
+
+def test_success_is_learned_by_a_network_that_keeps_all_else(rollouts: Path, tmp_path: Path) -> None:
+    start = values(rollouts, tmp_path / "first")
+    path = success(start, tmp_path)
+    before, found = checkpoint.load(start), checkpoint.load(path)
+    assert (path.name, found.kind) == ("values.safetensors", "value")
+    for name in ("calibration", "foreign", "thresholds", "policy", "method"):
+        assert found.about[name] == before.about[name], name
+    np.testing.assert_array_equal(found.extra["whiten"], before.extra["whiten"])
+    assert any((one != other).any() for one, other in zip(
+        found.network.parameters(), before.network.parameters(), strict=True))  # fmt: skip
+    seen = Perception(found, PLACES).ask(make_observation(), SKILLS)
+    assert np.isfinite(seen.done).all()
+    (row,) = read_curve(tmp_path / "out")
+    assert {"done", "kept", "features", "detector auc"} <= {*row}
+
+
+def test_thresholds_are_fitted_anew_where_enough_was_attempted(rollouts: Path, tmp_path: Path) -> None:
+    start = values(rollouts, tmp_path / "first")
+    for many in (2 * FEWEST, 2 * FEWEST + 2 * FEW):
+        tried = [make_episode(PICK, seed, 3, "mine", success=seed % 2 == 0) for seed in range(100, 100 + many)]
+        tried += [make_episode(TRASH, seed, 3, "mine", success=seed % 2 == 0) for seed in range(100, 98 + 2 * FEW)]
+        aside = make_set(tmp_path / f"aside{many}", tried)
+        path = success(start, tmp_path / str(many), validation=[aside])
+        found = checkpoint.load(path).about["thresholds"]
+        assert {*found} == {"pick up"}
+
+
+def test_success_needs_a_network_that_knows_values(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="give one to start from"):
+        success(None, tmp_path / "none")
+    with pytest.raises(BadInputError, match="'bcz'; values can start from values only"):
+        success(trained, tmp_path / "policy")
 
 
 def test_neither_starts_from_the_other(data: Path, rollouts: Path, trained: Path, tmp_path: Path) -> None:

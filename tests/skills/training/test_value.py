@@ -234,6 +234,17 @@ def test_things_are_where_they_appear_and_nowhere_if_there_is_none(made: ValueBa
     assert asked.where[0, 0].any() and not asked.where[0, 1].any()
 
 
+def test_what_is_about_no_thing_is_about_its_goal_in_its_own_episodes() -> None:
+    episodes = [make_episode(GO, objects={"tea": (1.5, 0.1, 0.85)}), make_episode(PICK)]
+    two, phrases = batches(flatten(episodes)), np.array([[SKILLS.index(skill) for skill in (GO, PICK)]] * 2)
+    asked = two.questions(np.array([0, 4]), phrases, RNG(0))
+    for camera, name in enumerate(CAMERAS):
+        assert asked.where[0, 0, camera].tolist() == two.frames.points[name][0].tolist() != [0, 0, 0]
+    assert not asked.where[1, 0].any() and not asked.where[0, 1].any()  # nobody knows a goal; there is no apple
+    apple = two.frames.things.index("apple")
+    np.testing.assert_allclose(asked.where[1, 1].numpy(), two.frames.where[4, :, apple], atol=1e-6)
+
+
 def test_what_pictures_show_moves_with_them() -> None:
     frames = flatten([make_episode(PICK)])
     still, moving = batches(frames), batches(frames, augment=True)
@@ -275,7 +286,7 @@ def test_the_policys_own_values_at_its_starts(made: ValueBatches) -> None:
 
 def test_scores_rank_and_calibrate(made: ValueBatches) -> None:
     scores = evaluate_values(network(), made, 128)
-    assert {*scores} == {"possible auc", "done auc", "value auc", "value error"}
+    assert {*scores} == {"possible auc", "done auc", "value auc", "value error", "detector auc"}
     assert all(0 <= score <= 1 for score in scores.values())
 
 
