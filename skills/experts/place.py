@@ -22,7 +22,8 @@ from saycan.skills.experts.pick import bottom_of
 
 CLEARANCE = 0.15  # m between the middles of what stands there and of what is put there: room for the open hand
 ACROSS, DEEP, STEP = 0.34, 0.08, 0.02
-"""m from the middle of a place within which things are put down, and between the spots that are considered."""
+"""m from the middle of a place within which things are put down, and between the spots that are considered. In a
+drawer they lie in one line: it is hardly deeper than a hand."""
 
 DROP_HEIGHT = {"bin": 0.05, "drawer": 0.03}  # m over the bin's rim or the drawer's floor, at which a thing is let go
 RELEASE = {"surface": (0.012, 0.04), "tray": (0.012, 0.04), "bin": (0.05, 0.06), "drawer": (0.03, 0.05)}
@@ -79,14 +80,14 @@ def free_spot(state: PrivilegedState, where: Place, held: ObjectState) -> Vector
 
     From elsewhere it is the one nearest to the middle. The nearest spot stays the nearest while the thing moves there.
     """
-    if where.kind in ("bin", "drawer"):
+    if where.kind == "bin":
         return np.asarray(where.center[:2])
     taken = [across_and_deep(where, thing.position) for thing in state.objects if _stands(thing, where, held)]
     taken += [
         across_and_deep(where, cell) for spill in state.spills if spill.place == where.name for cell in spill.cells
     ]
     reach = min(ACROSS, max(float(where.half_size[0]) - 0.1, 0.0))
-    across, deep = np.meshgrid(_steps(reach), _steps(DEEP))
+    across, deep = np.meshgrid(_steps(reach), _steps(0.0 if where.kind == "drawer" else DEEP))
     spots = np.stack([across.ravel(), deep.ravel()], axis=1)
     room = np.full(len(spots), np.inf)
     for other in taken:
