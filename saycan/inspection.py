@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from numbers import Real
 
 import numpy as np
 
@@ -92,14 +93,18 @@ def find_problem(observation: Observation, spec: RobotSpec) -> str | None:
         shape = getattr(vector, "shape", None)
         if shape != (size,):
             return f"{name} must be an array of shape ({size},), found {shape or type(vector).__name__}"
+        if vector.dtype.kind not in "fiu":
+            return f"{name} must hold numbers, found {vector.dtype}"
         if not all(map(math.isfinite, vector.tolist())):
             return f"{name} is not finite: {vector.tolist()}"
-    if not (math.isfinite(observation.gripper) and math.isfinite(observation.time)):
-        return f"gripper {observation.gripper} and time {observation.time} must be finite"
+    for name, number in (("gripper", observation.gripper), ("time", observation.time)):
+        if not (isinstance(number, Real) and math.isfinite(number)):
+            return f"{name} must be a finite number, found {number!r}"
     for camera, full in spec.cameras.items():
         image = observation.images.get(camera)
         if image is None:
             return f"no image of camera {camera!r}; found {sorted(observation.images) or 'none'}"
-        if image.shape != tuple(full) or image.dtype != np.uint8:
-            return f"image {camera!r} must be uint8 of shape {tuple(full)}, found {image.dtype} of shape {image.shape}"
+        shape, dtype = getattr(image, "shape", None), getattr(image, "dtype", type(image).__name__)
+        if shape != tuple(full) or dtype != np.uint8:
+            return f"image {camera!r} must be uint8 of shape {tuple(full)}, found {dtype} of shape {shape}"
     return None

@@ -50,7 +50,19 @@ for folder in alone alone-wipe alone-hard alone-hard-first alone-hard-wipe more-
 	set -- "$@" "$out/$folder"
 done
 
-# The same from other scenes, from which nothing is learned: what makes probabilities of answers, and deeds of those.
+# What looks wiped and is not, and is soon made.
+careless() { # folder, number of scenes, number of the first, more
+	folder=$1 scenes=$2 first=$3
+	shift 3
+	saycan collect "$out/$folder" --scenes "$(few "$scenes")" --first "$first" --policy careless --alone --noise 0.6 --every 4 \
+		--in-a-row 1 --verbs wipe "$@"
+}
+careless careless 320 960000
+careless careless-wide 800 965000 --variation wide
+set -- "$@" "$out/careless" "$out/careless-wide"
+
+# What the policy does alone in other scenes, from which nothing is learned: what makes probabilities of answers, and deeds
+# of those.
 alone aside 64 880000 --in-a-row 2
 alone aside-wipe 32 886000 --in-a-row 1 --verbs wipe
 alone aside-hard 256 890000 --in-a-row 2 --variation hard --verbs "$rest"

@@ -162,9 +162,11 @@ def test_a_close_that_fails_is_told() -> None:
         ({"joints": np.zeros(3)}, r"joints must be an array of shape \(2,\), found \(3,\)"),
         ({"ee_position": [0, 0, 0]}, "ee_position must be an array"),
         ({"base_pose": np.array([0, np.nan, 0])}, "base_pose is not finite"),
-        ({"gripper": math.nan}, "must be finite"),
-        ({"gripper": None}, "bad observation"),
-        ({"time": "now"}, "bad observation"),
+        ({"base_pose": np.array(["a", "b", "c"])}, "base_pose must hold numbers, found <U1"),
+        ({"joints": np.array([None, 0.0])}, "joints must hold numbers, found object"),
+        ({"gripper": math.nan}, "gripper must be a finite number, found nan"),
+        ({"gripper": None}, "gripper must be a finite number, found None"),
+        ({"time": "now"}, "time must be a finite number, found 'now'"),
     ],
 )
 def test_bad_observations_are_refused(change, message, monkeypatch) -> None:
@@ -182,7 +184,7 @@ def test_bad_observations_are_refused(change, message, monkeypatch) -> None:
         ({}, "no image of camera 'head'; found none"),
         ({"head": np.zeros((4, 4, 3))}, "must be uint8"),
         ({"head": np.zeros((4, 5, 3), np.uint8)}, r"of shape \(4, 4, 3\)"),
-        ({"head": np.zeros((4, 4, 3), np.uint8).tolist()}, "bad observation"),
+        ({"head": np.zeros((4, 4, 3), np.uint8).tolist()}, "must be uint8 .* found list of shape None"),
     ],
 )
 def test_pictures_are_what_the_specification_says(images, message, monkeypatch) -> None:
