@@ -291,6 +291,14 @@ def test_success_is_learned_by_a_network_that_keeps_all_else(rollouts: Path, tmp
     assert {"done", "kept", "features", "detector auc"} <= {*row}
 
 
+def test_success_stopped_and_started_again_comes_out_the_same(rollouts: Path, tmp_path: Path) -> None:
+    start = values(rollouts, tmp_path / "first")
+    whole = success(start, tmp_path / "whole")
+    for _ in range(3):
+        pieces = success(start, tmp_path / "pieces", minutes=0.0)
+    assert equal(whole, pieces)
+
+
 def test_thresholds_are_fitted_anew_where_enough_was_attempted(rollouts: Path, tmp_path: Path) -> None:
     start = values(rollouts, tmp_path / "first")
     for many in (2 * FEWEST, 2 * FEWEST + 2 * FEW):
