@@ -1,13 +1,12 @@
 """Driving to named places, by odometry and the map: the one skill that needs no eyes.
 
 The hand goes up and in first, so that nothing that hangs in it sweeps over a counter; then the base goes straight to
-the dock. Speeds are soft-limited as those of the demonstrators are (`saycan.skills.experts.motion`).
+the dock, as the demonstrators go (`saycan.skills.experts.motion.travel`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +16,8 @@ from saycan.errors import PolicyError
 from saycan.observation import Observation
 from saycan.place import Place
 from saycan.skill import Skill
-from saycan.skills.experts.motion import (
-    BASE_STEP,
-    BASE_TURN_STEP,
-    CARRY,
-    EE_STEP,
-    EE_TURN_STEP,
-    rotation,
-    smoothstep,
-    soft_step,
-    tilt_of,
-    wrap,
-    yaw_of,
-)
+from saycan.skills.experts.motion import arrived, base_towards, rotation, travel
 
-ARRIVED = 0.03  # m; 30 degrees count as 0.3 m
 UP = 1.0  # m, of the end effector's point
 EMPTY = 0.93
 """Opening from which nothing is taken to be in the fingers: the widest thing leaves them at 0.9."""
@@ -40,23 +26,16 @@ EMPTY = 0.93
 def drive_to(observation: Observation, dock: NDArray[np.float64]) -> Action:
     """The action of one control period towards a base pose (3,), map frame; terminates when it is there."""
     base = observation.base_pose
-    turn = wrap(dock[2] - base[2])
-    if float(np.hypot(np.linalg.norm(dock[:2] - base[:2]), 0.3 * turn / np.radians(30.0))) < ARRIVED:
+    if arrived(base, dock):
         return Action(gripper=fingers(observation), terminate=True)
-    clear = smoothstep(float(np.linalg.norm(CARRY - observation.ee_position)), 0.12, 0.04)
-    step = np.zeros(3)
-    step[:2] = rotation(-base[2]) @ soft_step(dock[:2] - base[:2], BASE_STEP)
-    step[2] = soft_step(np.array([turn]), BASE_TURN_STEP)[0]
-    return replace(raise_hand(observation), base_delta=step * clear)
+    step = base_towards(base, dock)
+    step[:2] = rotation(-base[2]) @ step[:2]
+    return travel(observation, step, fingers(observation))
 
 
 def raise_hand(observation: Observation) -> Action:
     """The action of one control period that brings the hand up, then in, and leaves the base where it is."""
-    hand = CARRY - observation.ee_position
-    hand[:2] *= smoothstep(float(observation.ee_position[2]), CARRY[2] - 0.10, CARRY[2] - 0.03)
-    level = soft_step(tilt_of(observation), EE_TURN_STEP)
-    spin = soft_step(np.array([wrap(-yaw_of(observation), np.pi)]), EE_TURN_STEP)
-    return Action(np.concatenate([soft_step(hand, EE_STEP), level, spin]), fingers(observation))
+    return travel(observation, np.zeros(3), fingers(observation))
 
 
 def fingers(observation: Observation) -> float:

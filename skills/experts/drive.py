@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from saycan.privileged import PrivilegedState
-from saycan.skills.experts.motion import Target, Vector, dock_error
-
-ARRIVED = 0.03  # m
+from saycan.skills.experts.motion import Target, Vector, arrived
 
 
 def drive(state: PrivilegedState, base: Vector) -> Target:
     """Hand up and in, then straight to a base pose; ends when the base is there."""
     gripper = 0.0 if state.held else 1.0
-    return Target(gripper=gripper, base=base, terminate=dock_error(state, base) < ARRIVED)
+    return Target(gripper=gripper, base=base, terminate=arrived(state.base_pose, base))

@@ -26,6 +26,7 @@ EE_STEP = 0.034  # m per control period
 EE_TURN_STEP = 0.12  # rad
 BASE_STEP = 0.045  # m
 BASE_TURN_STEP = 0.09  # rad
+ARRIVED = 0.03  # m
 YAW_TIE = 0.1  # rad before half a period, in which the pull fades
 SAFE_ABOVE = 0.24  # m above a surface, at which a hand with something in it passes over what stands there
 
@@ -104,35 +105,54 @@ def act(state: PrivilegedState, observation: Observation, target: Target) -> Act
     if target.terminate:
         return Action(gripper=target.gripper, terminate=True)
     base = state.base_pose
-    base_step = np.zeros(3)
-    if target.base is not None:
-        base_step[:2] = soft_step(target.base[:2] - base[:2], BASE_STEP)
-        base_step[2] = soft_step(np.array([wrap(target.base[2] - base[2])]), BASE_TURN_STEP)[0]
+    base_step = np.zeros(3) if target.base is None else base_towards(base, target.base)
+    base_delta = np.array([*(rotation(-base[2]) @ base_step[:2]), base_step[2]])
     if target.position is None:
-        # Up first, then in: what hangs in the hand must not sweep over the counter. Then the base may go.
-        error = CARRY - observation.ee_position
-        error[:2] *= smoothstep(observation.ee_position[2], CARRY[2] - 0.10, CARRY[2] - 0.03)
-        ee_delta = soft_step(error, target.ee_step)
-        base_step *= smoothstep(float(np.linalg.norm(CARRY - observation.ee_position)), 0.12, 0.04)
+        return travel(observation, base_delta, target.gripper, target.ee_step)
+    ee_next = state.ee_position + soft_step(target.position - state.ee_position, target.ee_step)
+    # The step is meant in the map frame: the arm makes up for what the base is about to do.
+    ee_delta = to_base(base + base_step, ee_next) - to_base(base, state.ee_position)
+    if target.yaw is None:
         turn = wrap(-yaw_of(observation), np.pi)
     else:
-        ee_next = state.ee_position + soft_step(target.position - state.ee_position, target.ee_step)
-        # The step is meant in the map frame: the arm makes up for what the base is about to do.
-        ee_delta = to_base(base + base_step, ee_next) - to_base(base, state.ee_position)
-        wanted = state.ee_yaw if target.yaw is None else target.yaw
-        turn = yaw_pull(wanted - state.ee_yaw, target.yaw_period) - base_step[2]
-        if target.yaw is None:
-            turn = wrap(-yaw_of(observation), np.pi)
-    spin = soft_step(np.array([turn]), EE_TURN_STEP)[0]
+        turn = yaw_pull(target.yaw - state.ee_yaw, target.yaw_period) - base_step[2]
+    return Action(np.concatenate([ee_delta, _turn(observation, turn)]), target.gripper, base_delta)
+
+
+def travel(observation: Observation, base_delta: Vector, gripper: float, ee_step: float = EE_STEP) -> Action:
+    """The action of one control period on the way: the hand goes up, then in to `CARRY`, then the base may go.
+
+    What hangs in the hand must not sweep over the counter. It needs no simulator: driving by the map is the same.
+
+    Args:
+        observation: Where the hand is.
+        base_delta: (3,) step of the base in its own frame, m and rad, once the hand is out of the way.
+        gripper: Opening.
+        ee_step: Longest end-effector step in m.
+    """
+    error = CARRY - observation.ee_position
+    clear = smoothstep(float(np.linalg.norm(error)), 0.12, 0.04)
+    error[:2] *= smoothstep(float(observation.ee_position[2]), CARRY[2] - 0.10, CARRY[2] - 0.03)
+    turn = _turn(observation, wrap(-yaw_of(observation), np.pi))
+    return Action(np.concatenate([soft_step(error, ee_step), turn]), gripper, base_delta * clear)
+
+
+def base_towards(base: Vector, goal: Vector) -> Vector:
+    """(3,) step of one control period from one base pose (3,) towards another, map frame, m and rad."""
+    turn = soft_step(np.array([wrap(float(goal[2] - base[2]))]), BASE_TURN_STEP)
+    return np.concatenate([soft_step(goal[:2] - base[:2], BASE_STEP), turn])
+
+
+def _turn(observation: Observation, yaw: float) -> Vector:
+    """(3,) step of the hand's rotation: level, and about the vertical towards an angle."""
     level = soft_step(tilt_of(observation), EE_TURN_STEP)
-    base_delta = np.array([*(rotation(-base[2]) @ base_step[:2]), base_step[2]])
-    return Action(np.array([*ee_delta, level[0], level[1], spin]), target.gripper, base_delta)
+    return np.concatenate([level, soft_step(np.array([yaw]), EE_TURN_STEP)])
 
 
-def dock_error(state: PrivilegedState, base: Vector) -> float:
-    """How far the base is from a pose, m; 30 degrees count as 0.3 m."""
-    turn = abs(wrap(base[2] - state.base_pose[2])) * 0.3 / np.radians(30.0)
-    return float(np.hypot(np.linalg.norm(base[:2] - state.base_pose[:2]), turn))
+def arrived(base: Vector, goal: Vector) -> bool:
+    """Whether one base pose (3,) is as good as another (`ARRIVED`); 30 degrees count as 0.3 m."""
+    turn = abs(wrap(float(goal[2] - base[2]))) * 0.3 / np.radians(30.0)
+    return float(np.hypot(np.linalg.norm(goal[:2] - base[:2]), turn)) < ARRIVED
 
 
 def across_and_deep(place: Place, point: Vector) -> Vector:
