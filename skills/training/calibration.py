@@ -155,7 +155,11 @@ def attempt_ends(
 
 
 def detection_thresholds(
-    logits: NDArray[np.float64], success: NDArray[np.bool_], verbs: NDArray[np.str_], cost: float = COST
+    logits: NDArray[np.float64],
+    success: NDArray[np.bool_],
+    verbs: NDArray[np.str_],
+    cost: float = COST,
+    fewest: int = FEWEST,
 ) -> dict[str, float]:
     """Verb to the probability from which a deed counts as done, by how attempts ended; none for too few of them.
 
@@ -166,7 +170,7 @@ def detection_thresholds(
     and a deed counts where they exceed `cost`: then (share of deeds not believed) + cost (share of failures believed)
     is smallest. A quantile of the failures' logits, which this replaces, hung on one or two of them.
     """
-    if (~success).sum() < FEWEST or success.sum() < FEWEST:
+    if (~success).sum() < fewest or success.sum() < fewest:
         return {}
     names, which = np.unique(verbs, return_inverse=True)
     counts = np.array([[((which == v) & (success == y)).sum() for y in (False, True)] for v in range(len(names))])

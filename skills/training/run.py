@@ -235,7 +235,7 @@ def train_success(
     )  # fmt: skip
     calibration = begun.about.get("calibration", {}).get("done", (1.0, 0.0))
     ends = attempt_ends(trained.to(device), held_back, calibration)  # type: ignore[arg-type]
-    fitted = detection_thresholds(*ends)
+    fitted = detection_thresholds(*ends, fewest=FEW)
     _, success, verbs = ends
     enough = [verb for verb in fitted if min((success[verbs == verb] == came).sum() for came in (True, False)) >= FEW]
     thresholds = {**begun.about.get("thresholds", {}), **{verb: fitted[verb] for verb in enough}}
