@@ -220,6 +220,8 @@ def train_success(
         raise BadInputError("what has been done is learned better by a network of values; give one to start from")
     begun = _begun_with_values(job.start, sentences)
     frames, training, others, aside = _for_values(job, reading)
+    if misfit := begun.misfit({name: pictures.shape[1:] for name, pictures in frames.images.items()}):
+        raise BadInputError(f"{job.start} cannot learn from these data: {misfit}")
     device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
     made = partial(
         ValueBatches, skills=_skills(library, frames), scaling=begun.scaling, sentences=begun.sentences, policy=policy,
@@ -239,7 +241,7 @@ def train_success(
     _, success, verbs = ends
     enough = [verb for verb in fitted if min((success[verbs == verb] == came).sum() for came in (True, False)) >= FEW]
     thresholds = {**begun.about.get("thresholds", {}), **{verb: fitted[verb] for verb in enough}}
-    about = {**begun.about, **facts(job, frames), "thresholds": thresholds}
+    about = {**begun.about, "thresholds": thresholds, "success": facts(job, frames)}
     path = job.folder / "values.safetensors"
     kept = (begun.config, trained.to("cpu"), begun.scaling, begun.sentences)
     checkpoint.save(path, Checkpoint("value", *kept, about, begun.extra))

@@ -279,8 +279,8 @@ def test_success_is_learned_by_a_network_that_keeps_all_else(rollouts: Path, tmp
     path = success(start, tmp_path)
     before, found = checkpoint.load(start), checkpoint.load(path)
     assert (path.name, found.kind) == ("values.safetensors", "value")
-    for name in ("calibration", "foreign", "thresholds", "policy", "method"):
-        assert found.about[name] == before.about[name], name
+    assert {name: fact for name, fact in found.about.items() if name != "success"} == before.about
+    assert (found.about["success"]["episodes"], found.about["success"]["sources"]) == (16, ["anybody"])
     np.testing.assert_array_equal(found.extra["whiten"], before.extra["whiten"])
     assert any((one != other).any() for one, other in zip(
         found.network.parameters(), before.network.parameters(), strict=True))  # fmt: skip
@@ -313,6 +313,16 @@ def test_success_needs_a_network_that_knows_values(trained: Path, tmp_path: Path
         success(None, tmp_path / "none")
     with pytest.raises(BadInputError, match="'bcz'; values can start from values only"):
         success(trained, tmp_path / "policy")
+
+
+def test_success_is_learned_from_pictures_of_the_size_that_the_values_know(rollouts: Path, tmp_path: Path) -> None:
+    episode = make_episode(PICK, 1, 3, "anybody")
+    for name, pictures in episode.observations.items():
+        if name.endswith("_image"):
+            episode.observations[name] = pictures.repeat(2, axis=1).repeat(2, axis=2)
+    job = Job([make_set(tmp_path, [episode])], tmp_path / "out", RECIPE, start=values(rollouts, tmp_path / "first"))
+    with pytest.raises(BadInputError, match=f"trained on pictures of {SIDE} x {SIDE} .* gives {2 * SIDE} x {2 * SIDE}"):
+        train_success(job, "mine", LIBRARY, make_sentences())
 
 
 def test_neither_starts_from_the_other(data: Path, rollouts: Path, trained: Path, tmp_path: Path) -> None:
