@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saycan.compose import default_library, make_language_model, make_robot, probe
-from saycan.errors import BadInputError
+from saycan.errors import BadInputError, UnknownNameError
 from saycan.language import TextEmbedder
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def train(
     network: str = "bcz",
     policy: str = "learned",
     method: str = "td",
+    verbs: Collection[str] | None = None,
     options: Mapping[str, Any] | None = None,
     reading: Callable[[int, int], object] = lambda done, total: None,
     report: Callable[[Progress], object] = lambda progress: None,
@@ -37,6 +38,7 @@ def train(
         network: A policy's architecture: "bcz", "rt1", "clip-fusion".
         policy: The policy whose value is learned, as its episodes in the data are called.
         method: "td" or "mc".
+        verbs: Of "success": whose deeds are learned; None: of all.
         options: Of the network's constructor.
         reading: Told (shards read, shards in all).
         report: Told how training goes.
@@ -56,7 +58,11 @@ def train(
     if what == "policy":
         return train_policy(job, network, robot.spec, phrases, options, reading, report)
     if what == "success":
-        return train_success(job, policy, library, phrases, reading, report)
+        known = {skill.verb for skill in library}
+        for verb in verbs or ():
+            if verb not in known:
+                raise UnknownNameError("verb", verb, known)
+        return train_success(job, policy, library, phrases, verbs, reading, report)
     return train_values(
         job, policy, library, robot.spec, phrases,
         "td" if method == "td" else "mc", options, reading, report,

@@ -221,6 +221,9 @@ def train_success(
     policy: Annotated[
         str, typer.Option(help="Whose attempts, among those held back, say when a deed counts as done.")
     ] = "learned",
+    verbs: Annotated[
+        str, typer.Option(help='Whose deeds are learned: "wipe, pick up"; those of others stay. By default of all.')
+    ] = "",
     start: Start = None,
     steps: Steps = 800,
     batch: Batch = 128,
@@ -243,7 +246,8 @@ def train_success(
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, warmup=max(1, min(200, steps // 5)), seed=seed)
         job = Job(folders, out, recipe, minutes, limit, start or VALUES, device, validation=validation or ())
-        _train(screen, "success", job, policy=policy)
+        names = [name.strip() for name in verbs.split(",") if name.strip()]
+        _train(screen, "success", job, policy=policy, verbs=names or None)
 
 
 @train.command("planner")

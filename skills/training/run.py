@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -203,6 +203,7 @@ def train_success(
     policy: str,
     library: SkillLibrary,
     sentences: Sentences,
+    verbs: Collection[str] | None = None,
     reading: Reader = lambda done, total: None,
     report: Reporter = lambda progress: None,
 ) -> Path:
@@ -212,6 +213,7 @@ def train_success(
         job: See `Job`; `start` is a checkpoint of values. Anybody's attempts will do.
         policy: Whose attempts, among those held back, say from which probability a deed counts as done: of each verb of
             which `FEW` or more succeeded and as many failed; the others keep their thresholds.
+        verbs: Whose deeds are learned; None: of all.
         library, sentences, reading, report: As in `train_values`.
 
     Returns the checkpoint `values.safetensors` in the job's folder. Raises BadInputError for data that do not fit.
@@ -228,20 +230,22 @@ def train_success(
         device=device,
     )  # fmt: skip
     batches, held_back = made(frames, rows=training), made(others, rows=aside, augment=False)
-    learner = SuccessLearner(batches, begun.network, begun.extra.get("whiten"))  # type: ignore[arg-type]
+    told = "all verbs" if verbs is None else ", ".join(sorted(verbs))
+    learner = SuccessLearner(batches, begun.network, verbs, begun.extra.get("whiten"))  # type: ignore[arg-type]
     trained = train(
         begun.network, learner.losses, job.recipe, job.folder,  # type: ignore[arg-type]
         evaluate=lambda module: evaluate_values(module, held_back),  # type: ignore[arg-type]
         report=report, minutes=job.minutes, device=device, beside=learner.target,
-        job={"what": "success", **_learned_from(job, frames, others)},
+        job={"what": f"success ({told})", **_learned_from(job, frames, others)},
     )  # fmt: skip
     calibration = begun.about.get("calibration", {}).get("done", (1.0, 0.0))
     ends = attempt_ends(trained.to(device), held_back, calibration)  # type: ignore[arg-type]
     fitted = detection_thresholds(*ends, fewest=FEW)
     _, success, verbs = ends
-    enough = [verb for verb in fitted if min((success[verbs == verb] == came).sum() for came in (True, False)) >= FEW]
+    wanted = [verb for verb in fitted if verbs is None or verb in verbs]
+    enough = [verb for verb in wanted if min((success[verbs == verb] == came).sum() for came in (True, False)) >= FEW]
     thresholds = {**begun.about.get("thresholds", {}), **{verb: fitted[verb] for verb in enough}}
-    about = {**begun.about, "thresholds": thresholds, "success": facts(job, frames)}
+    about = {**begun.about, "thresholds": thresholds, "success": {"verbs": told, **facts(job, frames)}}
     path = job.folder / "values.safetensors"
     kept = (begun.config, trained.to("cpu"), begun.scaling, begun.sentences)
     checkpoint.save(path, Checkpoint("value", *kept, about, begun.extra))

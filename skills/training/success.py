@@ -12,6 +12,7 @@ detector that errs is taught by pictures of what it errs about, and held to its 
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -35,11 +36,19 @@ class SuccessLearner:
     Args:
         batches: Where batches come from.
         network: A trained one.
+        verbs: Whose deeds are learned; those of other verbs stay as they were. None: of all.
         whiten: (F, F), makes the features' covariance that of white noise; None takes them as they are.
     """
 
-    def __init__(self, batches: ValueBatches, network: ValueNetwork, whiten: NDArray[np.float32] | None = None) -> None:
+    def __init__(
+        self,
+        batches: ValueBatches,
+        network: ValueNetwork,
+        verbs: Collection[str] | None = None,
+        whiten: NDArray[np.float32] | None = None,
+    ) -> None:
         self._batches = batches
+        self._taught = np.array([verbs is None or skill.verb in verbs for skill in batches.skills])
         self._whiten = None if whiten is None else torch.from_numpy(np.asarray(whiten, np.float32))
         self.target = copy.deepcopy(network).eval().requires_grad_(False)
 
@@ -48,7 +57,8 @@ class SuccessLearner:
         batches = self._batches
         rows, phrases = batches.draw(rng, size)
         asked = batches.questions(rows, phrases, rng)
-        own = torch.from_numpy(phrases == batches.own[rows][:, None]).to(asked.done.device).float()
+        taught = (phrases == batches.own[rows][:, None]) & self._taught[phrases]
+        own = torch.from_numpy(taught).to(asked.done.device).float()
         foreign = incoherent(asked, rng)
         look, strange = network.look(asked.images, asked.body), network.look(*foreign).coherent
         answers = network.ask(look, network.read(asked.text), asked.place)

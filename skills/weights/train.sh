@@ -50,7 +50,7 @@ for folder in alone alone-wipe alone-hard alone-hard-first alone-hard-wipe more-
 	set -- "$@" "$out/$folder"
 done
 
-# What looks wiped and is not, and is soon made.
+# What looks wiped and is not, and what is wiped among many things; both are soon made.
 careless() { # folder, number of scenes, number of the first, more
 	folder=$1 scenes=$2 first=$3
 	shift 3
@@ -59,7 +59,9 @@ careless() { # folder, number of scenes, number of the first, more
 }
 careless careless 320 960000
 careless careless-wide 800 965000 --variation wide
-set -- "$@" "$out/careless" "$out/careless-wide"
+careless careless-hard 192 972000 --variation hard
+saycan collect "$out/wipe-hard" --scenes "$(few 224)" --first 971000 --variation hard --every 4 --verbs wipe --in-a-row 1
+set -- "$@" "$out/careless" "$out/careless-wide" "$out/careless-hard" "$out/wipe-hard"
 
 # What the policy does alone in other scenes, from which nothing is learned: what makes probabilities of answers, and deeds
 # of those.

@@ -138,17 +138,23 @@ def test_values_and_success_are_trained_by_a_command_each(tmp_path: Path, monkey
     monkeypatch.setattr(workshop, "_train", lambda screen, what, job, **more: asked.append((what, job, more)))
     for name in ("value", "success"):
         words = f"train {name} data more --out out --policy mine --minutes 9 --limit 7 --rate 0.5 --seed 3"
-        more = ("--options", "{}", "--method", "mc") if name == "value" else ("--start", "mine.safetensors")
-        result = saycan(*words.split(), *more)
+        more = (
+            ("--options", "{}", "--method", "mc")
+            if name == "value"
+            else ("--start", "mine.safetensors", "--verbs", "wipe, pick up")
+        )
+        result = saycan(*words.split(), *more[name])
         assert result.exit_code == 0, result.output
     assert [what for what, _, _ in asked] == ["value", "success"]
-    assert [more for _, _, more in asked] == [{"policy": "mine", "method": "mc", "options": {}}, {"policy": "mine"}]
+    first, second = (more for _, _, more in asked)
+    assert first == {"policy": "mine", "method": "mc", "options": {}}
+    assert second == {"policy": "mine", "verbs": ["wipe", "pick up"]}
     for _, job, _ in asked:
         assert (job.data, job.folder, job.minutes, job.limit) == ([Path("data"), Path("more")], Path("out"), 9.0, 7)
         assert (job.recipe.rate, job.recipe.seed) == (0.5, 3)
-    assert [job.start for _, job, _ in asked] == [None, Path("mine.safetensors")]
+    assert [job.start for _, job, _ in asked] == [None, Path("mine")]
     assert saycan("train", "success", "data", "--out", "out").exit_code == 0
-    assert asked[-1][1].start == VALUES
+    assert asked[-1][1].start == VALUES and asked[-1][2]["verbs"] is None
 
 
 def test_a_planner_is_taught_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_of_what_was_attempted_the_truth_is_learned_and_of_all_else_what_was_sai
 
 def test_at_first_nothing_has_moved_and_only_deeds_are_learned() -> None:
     made, net = attempts(), network()
-    learner = SuccessLearner(made, net, np.eye(32, dtype=np.float32))
+    learner = SuccessLearner(made, net, whiten=np.eye(32, dtype=np.float32))
     first = {name: float(loss.detach()) for name, loss in learner.losses(net, RNG(0), 16).items()}
     assert {*first} == {"done", "kept", "pointing", "features", "coherent"}
     assert first["features"] == first["coherent"] == 0.0
@@ -63,6 +63,13 @@ def test_at_first_nothing_has_moved_and_only_deeds_are_learned() -> None:
     assert all(float(moved[name].detach()) > first[name] for name in ("features", "coherent", "kept"))
     sum(moved.values()).backward()  # type: ignore[union-attr]
     assert all(weight.grad is None for weight in learner.target.parameters())
+
+
+def test_of_other_verbs_nothing_is_learned() -> None:
+    made, net = attempts(), network()
+    for verbs, some in (({"pick up"}, True), ({"wipe"}, False)):
+        losses = SuccessLearner(made, net, verbs).losses(network(1), RNG(0), 16)
+        assert (float(losses["done"].detach()) > 0) == some, verbs
 
 
 def test_what_others_know_of_an_attempt_does_not_count() -> None:
