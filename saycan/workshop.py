@@ -244,7 +244,8 @@ def train_success(
         from saycan.skills.training.run import Job
         from saycan.training.loop import Recipe
 
-        recipe = Recipe(steps=steps, batch=batch, rate=rate, warmup=max(1, min(200, steps // 5)), seed=seed)
+        warmup = max(1, min(200, steps // 5))
+        recipe = Recipe(steps=steps, batch=batch, rate=rate, warmup=warmup, seed=seed, evaluate=100)
         job = Job(folders, out, recipe, minutes, limit, start or VALUES, device, validation=validation or ())
         names = [name.strip() for name in verbs.split(",") if name.strip()]
         _train(screen, "success", job, policy=policy, verbs=names or None)
