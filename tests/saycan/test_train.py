@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from saycan import train as module
-from saycan.errors import BadInputError
+from saycan.errors import BadInputError, UnknownNameError
 from saycan.skills.kitchen import kitchen_library
 from saycan.skills.sentences import wordings
 from saycan.skills.training import run
@@ -78,10 +78,12 @@ def test_a_model_that_embeds_nothing_is_refused(embedder: type[Embedder], monkey
 
 def test_only_what_can_be_trained_is(embedder: type[Embedder], tmp_path: Path) -> None:
     job = Job([tmp_path], tmp_path / "out")
-    with pytest.raises(BadInputError, match="policy or value, found 'planner'"):
+    with pytest.raises(BadInputError, match="policy, value or success, found 'planner'"):
         train("planner", job)
     with pytest.raises(BadInputError, match="td or mc, found 'dyna'"):
         train("value", job, method="dyna")
+    with pytest.raises(UnknownNameError, match="wype"):
+        train("success", job, verbs=["wipe", "wype"])
 
 
 def test_values_get_library_limits_and_phrases_of_the_kitchen(

@@ -136,14 +136,12 @@ def test_fine_tuning_on_ones_own_demonstrations_is_one_command(tmp_path: Path, m
 def test_values_and_success_are_trained_by_a_command_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, Any, dict]] = []
     monkeypatch.setattr(workshop, "_train", lambda screen, what, job, **more: asked.append((what, job, more)))
-    for name in ("value", "success"):
+    for name, more in (
+        ("value", ("--options", "{}", "--method", "mc")),
+        ("success", ("--start", "mine.safetensors", "--verbs", "wipe, pick up")),
+    ):
         words = f"train {name} data more --out out --policy mine --minutes 9 --limit 7 --rate 0.5 --seed 3"
-        more = (
-            ("--options", "{}", "--method", "mc")
-            if name == "value"
-            else ("--start", "mine.safetensors", "--verbs", "wipe, pick up")
-        )
-        result = saycan(*words.split(), *more[name])
+        result = saycan(*words.split(), *more)
         assert result.exit_code == 0, result.output
     assert [what for what, _, _ in asked] == ["value", "success"]
     first, second = (more for _, _, more in asked)
@@ -152,7 +150,7 @@ def test_values_and_success_are_trained_by_a_command_each(tmp_path: Path, monkey
     for _, job, _ in asked:
         assert (job.data, job.folder, job.minutes, job.limit) == ([Path("data"), Path("more")], Path("out"), 9.0, 7)
         assert (job.recipe.rate, job.recipe.seed) == (0.5, 3)
-    assert [job.start for _, job, _ in asked] == [None, Path("mine")]
+    assert [job.start for _, job, _ in asked] == [None, Path("mine.safetensors")]
     assert saycan("train", "success", "data", "--out", "out").exit_code == 0
     assert asked[-1][1].start == VALUES and asked[-1][2]["verbs"] is None
 
