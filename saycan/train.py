@@ -43,7 +43,7 @@ def train(
         reading: Told (shards read, shards in all).
         report: Told how training goes.
 
-    Raises BadInputError.
+    Raises BadInputError, and UnknownNameError for a verb that no skill has.
     """
     from saycan.skills.training.run import train_policy, train_success, train_values
 

@@ -241,9 +241,9 @@ def train_success(
     calibration = begun.about.get("calibration", {}).get("done", (1.0, 0.0))
     ends = attempt_ends(trained.to(device), held_back, calibration)  # type: ignore[arg-type]
     fitted = detection_thresholds(*ends, fewest=FEW)
-    _, success, verbs = ends
+    _, success, tried = ends
     wanted = [verb for verb in fitted if verbs is None or verb in verbs]
-    enough = [verb for verb in wanted if min((success[verbs == verb] == came).sum() for came in (True, False)) >= FEW]
+    enough = [verb for verb in wanted if min((success[tried == verb] == came).sum() for came in (True, False)) >= FEW]
     thresholds = {**begun.about.get("thresholds", {}), **{verb: fitted[verb] for verb in enough}}
     about = {**begun.about, "thresholds": thresholds, "success": {"verbs": told, **facts(job, frames)}}
     path = job.folder / "values.safetensors"
@@ -255,6 +255,8 @@ def train_success(
 def _for_values(job: Job, reading: Reader) -> tuple[Frames, NDArray[np.int64], Frames, NDArray[np.int64]]:
     """The data, the rows to learn from, and in which frames and rows the others are."""
     frames = data.load(job.data, limit=job.limit, progress=reading)
+    if not all(frames.places):
+        raise BadInputError("values are about the places of a map of the furniture, and some of these data have none")
     training, others, aside = _aside(job, frames, 8)  # calibration needs more of them
     if others.phrases != frames.phrases:
         raise BadInputError("the data for validation have other phrases than those to learn from")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -267,11 +267,11 @@ def test_values_start_from_those_of_another_policy(rollouts: Path, tmp_path: Pat
         torch.testing.assert_close(found.network.state_dict()[name], before, rtol=0.0, atol=1e-4)
 
 
-def success(start: Path | None, folder: Path, **options: Any) -> Path:
+def success(start: Path | None, folder: Path, verbs: Collection[str] | None = None, **options: Any) -> Path:
     episodes = [make_episode(PICK, seed, 3, "anybody", success=seed % 3 != 0) for seed in range(1, 17)]
     data = make_set(folder / "data", episodes)
     job = Job([data], folder / "out", RECIPE, start=start, **options)
-    return train_success(job, "mine", LIBRARY, make_sentences())
+    return train_success(job, "mine", LIBRARY, make_sentences(), verbs)
 
 
 def test_success_is_learned_by_a_network_that_keeps_all_else(rollouts: Path, tmp_path: Path) -> None:
@@ -306,6 +306,14 @@ def test_thresholds_are_fitted_anew_where_enough_was_attempted(rollouts: Path, t
         aside = make_set(tmp_path / f"aside{many}", tried)
         path = success(start, tmp_path / str(many), validation=[aside])
         assert {*checkpoint.load(path).about["thresholds"]} == fitted
+    path = success(start, tmp_path / "others", {"wipe"}, validation=[aside])
+    assert checkpoint.load(path).about["thresholds"] == {} and checkpoint.load(path).about["success"]["verbs"] == "wipe"
+
+
+def test_values_need_a_map(rollouts: Path, tmp_path: Path) -> None:
+    away = replace(make_episode(PICK, 1, 3, "mine"), places={})
+    with pytest.raises(BadInputError, match="map of the furniture, and some of these data have none"):
+        values(make_set(tmp_path, [away]), tmp_path / "out")
 
 
 def test_success_needs_a_network_that_knows_values(trained: Path, tmp_path: Path) -> None:
