@@ -45,7 +45,7 @@ from saycan.planners.saycan import SayCanPlanner
 from saycan.privileged import PrivilegedState
 from saycan.robots.kitchen.scene import parse_scene
 from saycan.skill import DONE, Skill
-from saycan.skills.geometric import LEVEL
+from saycan.skills.levels import LEVEL
 from saycan.statistics import Rate
 from saycan.step import Memory, Outcome, Step
 from saycan.symbolic import effect, precondition

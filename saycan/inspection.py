@@ -8,7 +8,7 @@ from numbers import Real
 
 import numpy as np
 
-from saycan.frames import Frames
+from saycan.camera_health import CameraHealth
 from saycan.observation import Observation
 from saycan.robot import RobotSpec
 
@@ -23,7 +23,7 @@ class Inspection:
     """
 
     def __init__(self, spec: RobotSpec) -> None:
-        self._spec, self._frames = spec, Frames(spec)
+        self._spec, self._cameras = spec, CameraHealth(spec)
         self._seen: Observation | None = None
         self._seen_at = 0.0  # on the computer's clock, the newest
         self._new_at: float | None = None  # likewise, the newest with another time
@@ -33,10 +33,10 @@ class Inspection:
     def problem(self, observation: Observation) -> str | None:
         """Why a robot that says this should be stopped, in words; None when it need not be.
 
-        A clock that stands still, a camera that shows nothing new (`Frames`), a joint outside its limits that was less
-        far out, or not seen, before. From there it may go back in.
+        A clock that stands still, a camera that shows nothing new (`CameraHealth`), a joint outside its limits that was
+        less far out, or not seen, before. From there it may go back in.
         """
-        found = self._frames.problem(observation) or self._stands_still(observation) or self._beyond(observation)
+        found = self._cameras.problem(observation) or self._stands_still(observation) or self._beyond(observation)
         self._seen, self._applied = observation, 0
         return found
 
@@ -52,7 +52,7 @@ class Inspection:
 
     def forget(self) -> None:
         """Begin anew with pictures and clock. Where joints are, and how old the newest observation is, stays known."""
-        self._frames.forget()
+        self._cameras.forget()
         self._new_at = None
 
     def _stands_still(self, observation: Observation) -> str | None:

@@ -1,7 +1,7 @@
 """Value functions worked out from the simulator's state: privileged, and only a stand-in for learned ones.
 
-can(skill) = LEVEL[verb] * exp(-distance to drive / REACH)      when its precondition holds
-           = one of the small constants below                  when it does not
+can(skill) = level of its verb * exp(-distance to drive / REACH)      when its precondition holds
+           = one of the small constants                             when it does not
 """
 
 from __future__ import annotations
@@ -15,24 +15,14 @@ from saycan.errors import UnknownNameError, ValueFunctionError
 from saycan.observation import Observation
 from saycan.privileged import PrivilegedState, PrivilegedWorld
 from saycan.skill import Skill
+from saycan.skills.levels import LEVEL, POINTLESS, READY
 from saycan.symbolic import instance, precondition
 
-LEVEL = {"go to": 0.2, "open": 0.2, "close": 0.2, "done": 0.2}
-"""Value of a skill whose precondition holds, by verb; 0.95 for the others.
-
-Driving somewhere always works, so its honest value is 1: but then it wins wherever the language model is in doubt, as
-every other skill needs something. "done" is the constant of the paper's published code.
-"""
-
-READY = 0.95
 REACH = 30.0
 """m; driving 3 m costs a tenth of the value."""
 
 ABSENT = 0.0
 """The thing that the phrase names is not in this world."""
-
-POINTLESS = 0.001
-"""What the phrase asks for is the case already: found, driven to, opened, shut."""
 
 UNREADY = 0.002
 """Something else has to be done first, such as picking the thing up.

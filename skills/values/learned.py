@@ -10,20 +10,11 @@ from numpy.typing import NDArray
 from saycan.observation import Observation
 from saycan.skill import Skill
 from saycan.skills.features import nearest
+from saycan.skills.levels import LEVEL, POINTLESS, READY
 from saycan.skills.navigation import hand_is_up
 from saycan.skills.values.perception import Impression, Perception
 from saycan.skills.values.sightings import Sightings
 from saycan.success import Detection
-
-LEVEL: Mapping[str, float] = {"go to": 0.2, "find": 0.95, "open": 0.2, "close": 0.2, "done": 0.2}
-"""What the value of some kinds of skills is multiplied by before the planner sees it; 1 for the others.
-
-Driving somewhere always works, so its honest value is 1: but then it wins wherever the language model is in doubt, as
-every other skill needs something. "done" is the constant of the paper's published code.
-"""
-
-POINTLESS = 0.001
-"""What the phrase asks for is the case already: found, driven to."""
 
 NOWHERE = 0.02
 """Everything has been searched in vain."""
@@ -81,7 +72,7 @@ class LearnedValues:
         if skill.verb == "find":
             if seen.done[index] > THRESHOLD:
                 return POINTLESS
-            return NOWHERE if self.sightings.missed_at(str(skill.object)) >= everywhere else 1.0
+            return NOWHERE if self.sightings.missed_at(str(skill.object)) >= everywhere else READY
         return float(seen.value[index])
 
 

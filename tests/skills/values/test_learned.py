@@ -9,7 +9,8 @@ import pytest
 from saycan.observation import Observation
 from saycan.place import Place
 from saycan.skill import DONE, Skill
-from saycan.skills.values.learned import LEVEL, NOWHERE, POINTLESS, LearnedDetector, LearnedValues
+from saycan.skills.levels import LEVEL, POINTLESS, READY
+from saycan.skills.values.learned import NOWHERE, LearnedDetector, LearnedValues
 from saycan.skills.values.perception import Impression
 from saycan.skills.values.sightings import Sightings
 from saycan.success import SuccessDetector
@@ -58,16 +59,16 @@ def test_driving_goes_by_the_map() -> None:
 
 def test_finding_is_pointless_where_the_thing_is_seen() -> None:
     sightings = Sightings()
-    assert values(Eyes(done={FIND: 0.8}), AT_TABLE, sightings)[FIND] == POINTLESS * LEVEL["find"]
+    assert values(Eyes(done={FIND: 0.8}), AT_TABLE, sightings)[FIND] == POINTLESS
     assert sightings.seen == {"apple": "table"}
-    assert values(Eyes(done={FIND: 0.2}), AT_TABLE, sightings)[FIND] == LEVEL["find"]
+    assert values(Eyes(done={FIND: 0.2}), AT_TABLE, sightings)[FIND] == READY
     assert sightings.seen == {} and sightings.missed_at("apple") == {"table"}
 
 
 def test_finding_is_hardly_worth_it_when_everything_was_looked_at_in_vain() -> None:
     everywhere = Sightings(missed={"apple": {"table": 0.0, "far counter": 0.0}})  # a bin gives nothing back
-    assert values(Eyes(), ON_THE_WAY, everywhere)[FIND] == NOWHERE * LEVEL["find"]
-    assert values(Eyes(), ON_THE_WAY, Sightings(missed={"apple": {"table": 0.0}}))[FIND] == LEVEL["find"]
+    assert values(Eyes(), ON_THE_WAY, everywhere)[FIND] == NOWHERE
+    assert values(Eyes(), ON_THE_WAY, Sightings(missed={"apple": {"table": 0.0}}))[FIND] == READY
 
 
 def test_nothing_is_noted_on_the_way_nor_from_a_strange_picture() -> None:
@@ -88,7 +89,7 @@ def test_what_a_low_hand_may_hide_is_not_missed() -> None:
 
 def test_a_strange_picture_is_not_trusted() -> None:
     found = values(Eyes(1.2, value={PICK: 0.99, PLACE: 0.99}), ON_THE_WAY)
-    assert found[PICK] == found[PLACE] == POINTLESS and found[FIND] == POINTLESS * LEVEL["find"]
+    assert found[PICK] == found[PLACE] == POINTLESS and found[FIND] == POINTLESS
     # The map and the word that ends a run need no picture.
     assert found[GO] == LEVEL["go to"] and found[DONE] == LEVEL["done"]
 
@@ -125,4 +126,4 @@ def test_other_maps_have_other_bins(name: str) -> None:
     eyes.places = {"table": PLACES["table"], "pail": Place("pail", *(getattr(bin_, part) for part in (
         "kind", "dock", "center", "half_size", "rim")))}  # fmt: skip
     found = values(eyes, ON_THE_WAY, Sightings(missed={"apple": {name: 0.0}}))
-    assert found[FIND] == (NOWHERE if name == "table" else 1.0) * LEVEL["find"]
+    assert found[FIND] == (NOWHERE if name == "table" else READY)

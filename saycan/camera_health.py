@@ -28,7 +28,7 @@ class _Seen:
     dark_since: float | None
 
 
-class Frames:
+class CameraHealth:
     """Looks at the pictures of one robot after the other.
 
     A picture is frozen that is byte for byte the same for `spec.freshness.picture` seconds of the robot's clock: noise
