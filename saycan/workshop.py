@@ -123,7 +123,7 @@ def export(
 ) -> None:
     """Write a data set in LeRobot's format (LeRobotDataset v3.0), pictures without loss."""
     with telling(traceback) as screen:
-        from saycan.skills.data.lerobot import export as write
+        from saycan.skills.data.lerobot_export import export as write
 
         with screen.bar() as progress:
             task = progress.add_task("shards")

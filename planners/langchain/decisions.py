@@ -74,7 +74,7 @@ class DecisionModel:
     def _choose(self, prompt: str, labels: Sequence[str]) -> NDArray[np.float64]:
         """(K,) log-probabilities of the labels of one question."""
         choice = importlib.import_module("langchain_core.decisions").Choice
-        question = choice(instructions=words("decide").strip(), criteria=dict.fromkeys(labels))
+        question = choice(instructions=words("decide"), criteria=dict.fromkeys(labels))
         response = self._model.invoke({"state": prompt, "questions": {_QUESTION: question}})
         self._requests.add(tokens(response.usage))
         answer = response.choices.get(_QUESTION)

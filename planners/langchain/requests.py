@@ -8,7 +8,9 @@ code of the response; both are looked at, and neither package has to be there.
 from __future__ import annotations
 
 import threading
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -158,8 +160,13 @@ def refusal_of(message: BaseMessage) -> str | None:
 
 
 def words(name: str, **holes: object) -> str:
-    """A question from `prompts/langchain_NAME.txt` with its holes filled."""
-    return (files("saycan.prompts") / f"langchain_{name}.txt").read_text(encoding="utf-8").format(**holes)
+    """A question from `prompts/langchain.toml` with its holes filled."""
+    return _templates()[name].format(**holes)
+
+
+@cache
+def _templates() -> dict[str, str]:
+    return tomllib.loads((files("saycan.prompts") / "langchain.toml").read_text(encoding="utf-8"))
 
 
 def shortened(text: str, most: int = 200) -> str:

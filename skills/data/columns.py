@@ -1,6 +1,6 @@
 """The columns of a LeRobotDataset: what each holds, and its values for an episode.
 
-Pictures are left to whoever codes them; see `saycan.skills.data.lerobot` for what the other columns mean.
+Pictures are left to whoever codes them; see `saycan.skills.data.lerobot_export` for what the other columns mean.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""LeRobotDatasets (v3.0) as data sets of this project: the way back from `saycan.skills.data.lerobot`.
+"""LeRobotDatasets (v3.0) as data sets of this project: the way back from `saycan.skills.data.lerobot_export`.
 
 What was exported comes back row for row: pictures bit for bit where they are PNG, proprioception, both actions, the
 instruction, and how each episode ended. What the format has no place for stays behind: the simulator's labels, the
@@ -26,7 +26,7 @@ from saycan.library import SkillLibrary
 from saycan.skill import Skill
 from saycan.skills.data.columns import ACTION, IMAGE, STATE
 from saycan.skills.data.episode import Episode
-from saycan.skills.data.lerobot import RATE, VERSION
+from saycan.skills.data.lerobot_export import RATE, VERSION
 from saycan.skills.data.store import SUFFIX, write_shard
 
 _OTHER_THAN_JOINTS = sum(len(names) for part, names in STATE.items() if part != "joints")

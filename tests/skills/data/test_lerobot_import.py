@@ -19,7 +19,7 @@ from saycan.cli import app
 from saycan.errors import BadInputError, MissingPartError
 from saycan.skills.data.episode import Episode
 from saycan.skills.data.frames import load
-from saycan.skills.data.lerobot import export
+from saycan.skills.data.lerobot_export import export
 from saycan.skills.data.lerobot_import import Imported, bring
 from saycan.skills.data.store import about, read_shard, shards
 from tests.lerobot_environment import needs_lerobot, there

@@ -20,7 +20,7 @@ from saycan.observation import Observation
 from saycan.skill import Skill
 from saycan.skills.data.columns import ACTION
 from saycan.skills.data.episode import Episode
-from saycan.skills.data.lerobot import Exported, export
+from saycan.skills.data.lerobot_export import Exported, export
 from saycan.skills.data.store import write_shard
 
 APPLE, TABLE = Skill("pick up the apple", "pick up", "apple"), Skill("go to the table", "go to", None, "table")
