@@ -13,22 +13,27 @@ saycan collect "$out/demos-wide" --scenes "$(few 512)" --first 300000 --variatio
 saycan collect "$out/wipe" --scenes "$(few 400)" --first 30000 --every 4 --verbs wipe
 saycan collect "$out/wipe-wide" --scenes "$(few 512)" --first 330000 --variation wide --every 4 --verbs wipe
 set -- "$out/demos" "$out/demos-wide" "$out/wipe" "$out/wipe-wide"
-saycan train policy "$@" --out "$out/first" --steps "$(few 3600)"
+saycan train policy "$@" --out "$out/first" --steps "$(few 2400)"
 
-# What it does itself, in turns with the expert (DAgger).
-policy="learned:$out/first/policy.safetensors"
-turns() { # folder, number of scenes, number of the first, verbs, more
-	folder=$1 scenes=$2 first=$3 verbs=$4
-	shift 4
+# What it does itself, in turns with the expert (DAgger), twice, for what it learns from its errors changes them; wiping,
+# in which they are gravest, counts for most.
+turns() { # policy, folder, number of scenes, number of the first, verbs, more
+	policy="learned:$out/$1/policy.safetensors" folder=$2 scenes=$3 first=$4 verbs=$5
+	shift 5
 	saycan collect "$out/$folder" --scenes "$(few "$scenes")" --first "$first" --policy "$policy" --noise 0.6 --every 4 \
 		--verbs "$verbs" "$@"
 }
-turns turns 192 600000 "$rest"
-turns turns-wide 96 700000 "$rest" --variation wide
-turns turns-wipe 224 630000 wipe
-turns turns-wipe-wide 224 730000 wipe --variation wide
+turns first turns 192 600000 "$rest"
+turns first turns-wide 96 700000 "$rest" --variation wide
+turns first turns-wipe 224 630000 wipe
+turns first turns-wipe-wide 224 730000 wipe --variation wide
 set -- "$@" "$out/turns" "$out/turns-wide" "$out/turns-wipe" "$out/turns-wipe-wide"
-saycan train policy "$@" --out "$out/policy" --start "$out/first/policy.safetensors" --steps "$(few 3600)" --rate 0.001
+saycan train policy "$@" --out "$out/second" --start "$out/first/policy.safetensors" --steps "$(few 1600)" --rate 0.001
+turns second again 96 610000 "$rest"
+turns second again-wipe 224 640000 wipe
+turns second again-wipe-wide 112 740000 wipe --variation wide
+set -- "$@" "$out/again" "$out/again-wipe" "$out/again-wipe-wide"
+saycan train policy "$@" --out "$out/policy" --start "$out/second/policy.safetensors" --steps "$(few 3200)" --rate 0.001
 
 # What comes of it when it acts alone, where it mostly succeeds and where it often fails: its values, and what has been
 # done, from all that was seen on the way.
