@@ -55,7 +55,7 @@ def test_at_first_nothing_has_moved_and_only_deeds_are_learned() -> None:
     learner = SuccessLearner(made, net, whiten=np.eye(32, dtype=np.float32))
     first = {name: float(loss.detach()) for name, loss in learner.losses(net, RNG(0), 16).items()}
     assert {*first} == {"done", "kept", "pointing", "features", "coherent"}
-    assert first["features"] == first["coherent"] == 0.0
+    assert max(first["features"], first["coherent"]) < 1e-4  # pictures are learned from in bfloat16 where a core has it
     with torch.no_grad():
         for weight in net.parameters():
             weight.add_(0.1)
