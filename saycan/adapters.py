@@ -1,6 +1,6 @@
-"""Plain functions where a policy or a value function is expected.
+"""What somebody brings as a policy, a value function or a success detector, plain functions among it.
 
-The one place where they are wrapped, so that everything behind it sees the protocols alone.
+The one place where it is checked and wrapped, so that everything behind it sees the protocols alone.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saycan.action import Action
-from saycan.errors import PolicyError, ValueFunctionError
+from saycan.errors import BadInputError, PolicyError, ValueFunctionError
 from saycan.observation import Observation
 from saycan.policy import Policy
 from saycan.skill import Skill
+from saycan.success import SuccessDetector
 from saycan.value import ValueFunction
 
 PolicyFunction = Callable[[Observation, Skill], Action]
@@ -86,3 +87,10 @@ def as_value_function(values: ValueFunction | ValueOfSkill) -> ValueFunction:
         f"values= takes an object with values(observation, skills), or a function (observation, skill) -> float; "
         f"found {values!r}"
     )
+
+
+def as_success_detector(detector: SuccessDetector) -> SuccessDetector:
+    """The detector itself. Raises BadInputError for anything else."""
+    if isinstance(detector, type) or not isinstance(detector, SuccessDetector):
+        raise BadInputError(f"detector= takes an object with detect(skill, before, after); found {detector!r}")
+    return detector

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 from saycan import compose
-from saycan.adapters import PolicyFunction, ValueOfSkill, as_policy, as_value_function
+from saycan.adapters import PolicyFunction, ValueOfSkill, as_policy, as_success_detector, as_value_function
 from saycan.decision import Decision
 from saycan.episode import Episode, check_limits, drained, ended_by
 from saycan.errors import (
@@ -120,13 +120,10 @@ class Agent:
                 self.values = as_value_function(values)
             if detector is None or isinstance(detector, str):
                 detector = compose.make_detector(detector, driver) if detector else compose.default_detector(driver)
-            self.detector = detector
+            self.detector = None if detector is None else as_success_detector(detector)
             self.max_steps, self.max_seconds, self.record = max_steps, max_seconds, record
             self.last_decision: Decision | None = None
-            _require("detector", self.detector, SuccessDetector | None, "an object with detect(skill, before, after)")
-            _require(
-                "planner", planner, Planner | str, "a name, or an object with decide(instruction, memory, observation)"
-            )
+            _require("planner", planner, Planner | str, "a name, or an object with decide(instruction, memory, seen)")
             self._kind = planner if isinstance(planner, str) else ""
             if self._kind and self._kind not in compose.PLANNERS:
                 raise UnknownNameError("planner", self._kind, compose.PLANNERS)
@@ -156,9 +153,9 @@ class Agent:
         if not self._busy.acquire(blocking=False):
             raise RobotError("the language model cannot be changed while a run goes on; stop() it first")
         try:
-            planner = self._make_planner(new)
-            self._close_model()
-            self._llm, self._planner = new, planner
+            before = self._llm, self._planner
+            self._llm, self._planner = new, self._make_planner(new)
+            _close_model(*before)
         finally:
             self._busy.release()
 
@@ -169,12 +166,6 @@ class Agent:
         if self._fallback is not None:
             model = compose.with_fallback(model, self._fallback)
         return compose.make_planner(self._kind, model, self.values, self.library, self._scoring)
-
-    def _close_model(self) -> None:
-        """Close the connections of a model that was made by name; one that was passed in stays its owner's."""
-        close = getattr(getattr(self._planner, "language_model", None), "close", None)
-        if isinstance(self._llm, str) and callable(close):
-            close()
 
     def run(self, instruction: str, *, max_steps: int | None = None, max_seconds: float | None = None) -> Result:
         """Carry out an instruction and say how it went; records a run folder unless `record` is None.
@@ -252,13 +243,12 @@ class Agent:
         """
         self.stop()
         self.robot.hold()
-        self._close_model()
-        if self._owns_policy:
-            close_policy(self.policy)
-        if self._owns_robot:
-            self.robot.close()
-        elif self._owns_gate:
-            self.robot.leave()
+        with contextlib.ExitStack() as parts:  # what fails to close leaves none of the others open
+            if self._owns_robot or self._owns_gate:
+                parts.callback(self.robot.close if self._owns_robot else self.robot.leave)
+            if self._owns_policy:
+                parts.callback(close_policy, self.policy)
+            parts.callback(_close_model, self._llm, self._planner)
 
     def __enter__(self) -> Agent:
         return self
@@ -306,7 +296,9 @@ class Agent:
                 with interruptible(lambda: self._stop.is_set() or run.is_out_of_time):
                     decision = self._decide(planner, run.instruction, tuple(run.memory), observation)
             except DecisionInterruptedError:
-                continue  # whatever interrupted it ends the run above
+                if not (self._stop.is_set() or run.is_out_of_time):
+                    raise  # it was not this run that gave it up
+                continue
             finally:
                 run.seconds_deciding += perf_counter() - began
             with run.stood:
@@ -392,6 +384,13 @@ def _as_language_model(llm: object) -> LanguageModel | str:
     model = compose.as_language_model(llm)
     _require("llm", model, LanguageModel | str, "a name, or an object with name and score(prompt, options)")
     return cast(LanguageModel | str, model)
+
+
+def _close_model(llm: LanguageModel | str, planner: Planner | None) -> None:
+    """Close the connections of a model that was made by name; one that was passed in stays its owner's."""
+    close = getattr(getattr(planner, "language_model", None), "close", None)
+    if isinstance(llm, str) and callable(close):
+        close()
 
 
 def _require(argument: str, found: object, kind: object, what: str) -> None:

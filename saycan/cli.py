@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -232,7 +233,8 @@ def plan(
             _write(figure, lambda path: save_decision(path, decision, images, instruction=instruction))
         if json_file is not None:
             rows = [
-                {"skill": skill.phrase, "say": say, "can": can, "combined": combined, "log_say": log_say}
+                {"skill": skill.phrase, "say": say, "can": can, "combined": combined}
+                | {"log_say": log_say if math.isfinite(log_say) else None}  # never said; JSON has no infinity
                 for skill, say, can, combined, log_say in zip(
                     decision.skills,
                     *(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, cast
 
-from saycan.adapters import as_policy, as_value_function
+from saycan.adapters import as_policy, as_success_detector, as_value_function
 from saycan.errors import BadInputError, MissingPartError, UnknownNameError
 from saycan.gate import Gate
 from saycan.language import LanguageModel, prompt_of
@@ -102,8 +102,12 @@ DETECTORS = {
 GROUPS = {"policy": "saycan.policies", "value function": "saycan.values", "success detector": "saycan.detectors"}
 """Kind of part to its entry point group."""
 
-FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {"policy": as_policy, "value function": as_value_function}
-"""Kinds of part that a plain function can be, and what makes one of it."""
+CONTRACTS: Mapping[str, tuple[Any, Callable[[Any], Any]]] = {
+    "policy": (Policy, as_policy),
+    "value function": (ValueFunction, as_value_function),
+    "success detector": (SuccessDetector, as_success_detector),
+}
+"""Kind of part to its protocol, and to what wraps a plain function or raises an error that says what is taken."""
 
 PRIVILEGED = ("careless", "experts", "oracle", "geometric", "privileged")
 """Names of parts that read a simulator's own state."""
@@ -126,7 +130,12 @@ def make_robot(name: str, **options: Any) -> Robot:
         if not argument:
             raise BadInputError(f"{name!r} needs something after the colon, as in 'ros2:my_robot.toml'")
         return cast(Robot, _load(ROBOT_KINDS[kind])(argument, **options))
-    return cast(Robot, _find("robot", name, ROBOTS, "saycan.robots")(**options))
+    found = _find("robot", name, ROBOTS, "saycan.robots")
+    if not callable(found):
+        if options:
+            raise BadInputError(f"the robot {name!r} is there already and takes no {', '.join(options)}")
+        return cast(Robot, found)
+    return cast(Robot, found(**options))
 
 
 def make_language_model(name: str, **options: Any) -> LanguageModel:
@@ -193,9 +202,9 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
     """A policy for a robot, by name: "experts", "learned", "learned:FILE", "remote:ws://HOST:PORT",
     "lerobot:CHECKPOINT", an entry point, or "module:attribute".
 
-    Entry points are those of the group `saycan.policies`. What is found gets the driver and `options` and makes a
-    policy, or is a function `(observation, skill) -> Action` itself. Raises UnknownNameError or MissingPartError, and
-    PolicyError where what is found is neither.
+    Entry points are those of the group `saycan.policies`. What is found is a policy, or a function `(observation,
+    skill) -> Action`, or gets the driver and `options` and makes one. Raises UnknownNameError or MissingPartError, and
+    PolicyError where what is found is none of these.
     """
     driver = _driver(robot)
     kind, colon, file = name.partition(":")
@@ -217,7 +226,10 @@ def make_values(name: str, robot: Robot, **options: Any) -> ValueFunction:
 
 
 def make_detector(name: str, robot: Robot, **options: Any) -> SuccessDetector:
-    """A success detector for a robot, by name: "learned", "privileged", or "module:attribute"; see `make_policy`."""
+    """A success detector for a robot, by name: "learned", "privileged", or "module:attribute"; see `make_policy`.
+
+    Raises BadInputError where what is found is none.
+    """
     return cast(SuccessDetector, _part("success detector", name, DETECTORS, _driver(robot), options))
 
 
@@ -309,9 +321,18 @@ def _part(kind: str, name: str, homes: dict[str, str], driver: Robot, options: d
     if name == "learned":
         _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
     found = _find(kind, name, homes, GROUPS[kind])
-    if name in homes or kind not in FUNCTIONS:
+    if name in homes:
         return found(driver, **options)
-    return FUNCTIONS[kind](found if _is_of_two(found) else found(driver, **options))
+    protocol, checked = CONTRACTS[kind]
+    ready = not isinstance(found, type) and (isinstance(found, protocol) or _is_of_two(found))
+    if not ready and callable(found):
+        try:
+            inspect.signature(found).bind(driver, **options)
+        except TypeError as error:
+            given = ", ".join(["the robot's driver", *options])
+            raise BadInputError(f"the {kind} {name!r} is to be made of {given}, and is not: {error}") from None
+        found = found(driver, **options)
+    return checked(found)
 
 
 def _is_of_two(found: Any) -> bool:

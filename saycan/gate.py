@@ -80,6 +80,7 @@ class Gate:
         self._sent_ee, self._sent_base = [0.0] * 3, [0.0] * 2
         self._inspection = Inspection(spec)
         self._halt: Halt | None = None
+        self._emergencies = 0
         self._ladder = threading.Lock()
         self._closed = self._left = False
         self._lease = None
@@ -226,6 +227,7 @@ class Gate:
         has one.
         """
         with self._ladder:
+            self._emergencies += severity is Severity.EMERGENCY
             if self._halt is None or severity > self._halt.severity:
                 self._halt = Halt(severity, reason, time.time())
         if severity is Severity.EMERGENCY and isinstance(self._driver, EmergencyStoppable) and not self._closed:
@@ -255,9 +257,11 @@ class Gate:
     def recover(self) -> None:
         """Let it move again after an emergency stop: for the person who has seen that it is safe.
 
-        Raises RobotError where the driver fails or needs a hand first, and the stop stays.
+        Raises RobotError where the driver fails or needs a hand first, HaltedError where somebody stops it again
+        meanwhile; and the stop stays.
         """
         self._require_open()
+        emergencies = self._emergencies
         if self._halt is not None and self._halt.severity is Severity.EMERGENCY:
             if isinstance(self._driver, EmergencyStoppable):
                 try:
@@ -267,7 +271,13 @@ class Gate:
                 except Exception as error:
                     raise RobotError(f"{self._spec.name}: recover() failed: {_describe(error)}") from error
             with self._ladder:
-                self._halt = None
+                again = self._emergencies != emergencies
+                if not again:
+                    self._halt = None
+            if again:
+                self.emergency_stop()  # the driver's power may be back since
+                self.require_free()
+            self._inspection.forget()
         self.release()
 
     def leave(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from queue import SimpleQueue
+from time import sleep
 from typing import Annotated
 
 import typer
@@ -51,7 +52,7 @@ def serve_policy(
                 screen.out.print("whoever can connect can use it: nobody is asked who they are", style="yellow")
             ended: SimpleQueue[None] = SimpleQueue()  # an Event's lock may be held when the signal comes
             with server, Interrupts(lambda: ended.put(None), lambda line: None):
-                ended.get()
+                _wait(ended)
 
 
 def ros2(
@@ -84,5 +85,11 @@ def ros2(
             with closing(AgentNode(agent, lambda: ended.put(None))) as node:
                 screen.out.print("the node /saycan is there: actions /saycan/instruct", highlight=False)
                 with Interrupts(lambda: ended.put(None), lambda line: screen.aside.print(line, style="yellow")):
-                    ended.get()
+                    _wait(ended)
                 node.require_serving()
+
+
+def _wait(ended: SimpleQueue[None]) -> None:
+    """Until something is in it. On Windows `get()` would hear no signal."""
+    while ended.empty():
+        sleep(0.2)

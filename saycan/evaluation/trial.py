@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,8 @@ class Trial:
     def agent(self, llm: LanguageModel, scene: str, seed: int, max_steps: int = 20) -> Iterator[Agent]:
         """An agent in a kitchen of its own; both are closed at the end. Raises SceneError and what its parts raise."""
         robot = compose.make_robot("oracle" if self.execute == "oracle" else "kitchen", scene=scene, seed=seed)
-        try:
+        with ExitStack() as parts:
+            parts.callback(robot.close)
             oracle: Any = compose.make_policy("oracle", robot) if self.execute == "oracle" else None
             agent = Agent(
                 robot,
@@ -87,6 +88,7 @@ class Trial:
                 max_seconds=FOREVER,
                 record=None,
             )
+            parts.enter_context(agent)
             planner = agent.planner
             if "affordance" in self.without and self.planner in ("saycan", "shortlist"):
                 everything, library, says = NoAffordance(), agent.library, self.scoring
@@ -98,7 +100,5 @@ class Trial:
                     robot, llm=llm, policy=agent.policy, values=agent.values, detector=agent.detector,
                     planner=planner, max_steps=max_steps, max_seconds=FOREVER, record=None,
                 )  # fmt: skip
-            with agent:
-                yield agent
-        finally:
-            robot.close()
+                parts.enter_context(agent)
+            yield agent

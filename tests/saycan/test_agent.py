@@ -30,6 +30,7 @@ from saycan.errors import (
 )
 from saycan.gate import Gate
 from saycan.halt import Severity
+from saycan.interruption import check_interruption, interruptible
 from saycan.planners.scripted import ScriptedLanguageModel
 from saycan.robots.fake import FakeRobot
 from saycan.step import EndState, Feedback, Outcome, Result, Step, Tick
@@ -615,3 +616,31 @@ def test_an_agent_that_cannot_be_made_leaves_nothing_open(tmp_path, monkeypatch)
     with make(robot=robot):
         pass
     assert not robot.closed and failed.tb is not None
+
+
+class Jammed(Connected):
+    """A policy whose connection does not end well."""
+
+    def close(self) -> None:
+        raise OSError("no answer")
+
+
+def test_a_part_that_does_not_close_leaves_none_of_the_others_open() -> None:
+    agent = make(robot=f"{__name__}:Opened", policy=f"{__name__}:Jammed")
+    with pytest.raises(OSError, match="no answer"):
+        agent.close()
+    assert Opened.made.pop().closed
+    assert agent.robot.closed  # type: ignore[attr-defined]
+
+
+def test_a_decision_that_somebody_else_gives_up_ends_the_run() -> None:
+    class Asking(ScriptedLanguageModel):
+        def score(self, prompt, options):
+            check_interruption()
+            return super().score(prompt, options)
+
+    agent = make(llm=Asking(SCRIPT))
+    with interruptible(lambda: True):
+        result = agent.run("greet", max_seconds=5.0)
+    assert result.end is EndState.FAILED and "given up" in result.message
+    assert agent.run("greet").end is EndState.FINISHED

@@ -132,6 +132,17 @@ def test_another_model_decides_from_now_on_and_a_bad_name_changes_nothing() -> N
         make(planner=agent.planner).use(SCRIPT)
 
 
+def test_another_model_decides_even_where_the_one_before_does_not_close() -> None:
+    def close() -> None:
+        raise OSError("no answer")
+
+    agent = make("scripted:go to the table")
+    agent.planner.language_model.close = close  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="no answer"):
+        agent.use("scripted:find the sponge")
+    assert agent.run("go").plan == ("find the sponge",)
+
+
 def test_a_planner_by_name_and_a_scoring() -> None:
     assert isinstance(make(planner="shortlist").planner, ShortlistPlanner)
     generative = make(planner="generative")

@@ -358,6 +358,17 @@ def test_plan_shows_the_scores_and_moves_nothing(made: list[FakeRobot]) -> None:
     assert Path("p.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_what_is_never_said_is_null_in_json(made: list[FakeRobot]) -> None:
+    robot = f"{__name__}:Recording"
+    result = saycan(
+        "plan", "clean it", "--robot", robot, "--llm", SCRIPT, "--planner", "generative", "--json", "p.json"
+    )
+    assert result.exit_code == 0, result.output
+    written = json.loads(Path("p.json").read_text(), parse_constant=pytest.fail)
+    said = {option["skill"]: option["log_say"] for option in written["options"]}
+    assert said["go to the table"] == 0.0 and said["done"] is None
+
+
 def test_skills_are_listed_by_kind() -> None:
     result = saycan("skills", "--robot", "fake")
     assert result.exit_code == 0

@@ -240,3 +240,44 @@ def test_plain_functions_by_name(tmp_path, monkeypatch) -> None:
     with pytest.raises(ValueFunctionError, match="found None"):
         compose.make_values("my_skills:nothing", robot)
     del sys.modules["my_skills"]
+
+
+LAB = """
+class Policy:
+    def reset(self, skill): ...
+    def act(self, observation, skill): ...
+
+class Values:
+    def values(self, observation, skills): ...
+
+class Detector:
+    def detect(self, skill, before, after): ...
+
+class Nothing: ...
+
+def made(driver): return None
+
+policy, values, detector, nothing = Policy(), Values(), Detector(), Nothing()
+"""
+
+
+@pytest.mark.parametrize("kind", ["policy", "values", "detector"])
+def test_what_is_named_may_be_the_part_itself(tmp_path, monkeypatch, kind) -> None:
+    (tmp_path / "parts_lab.py").write_text(LAB)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "parts_lab", raising=False)
+    make = getattr(compose, f"make_{kind}")
+    assert type(make(f"parts_lab:{kind}", FakeRobot())).__name__ == kind.capitalize()
+    for odd in ("nothing", "made"):
+        with pytest.raises((PolicyError, ValueFunctionError, BadInputError), match=f"{kind}= takes .*; found"):
+            make(f"parts_lab:{odd}", FakeRobot())
+    with pytest.raises(BadInputError, match="is to be made of the robot's driver, and is not: too many positional"):
+        make(f"parts_lab:{kind.capitalize()}", FakeRobot())
+
+
+def test_a_robot_that_is_there_already_takes_no_options(tmp_path, monkeypatch) -> None:
+    (tmp_path / "robot_lab.py").write_text("from saycan.robots.fake import FakeRobot\nrobot = FakeRobot()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert isinstance(compose.make_robot("robot_lab:robot"), FakeRobot)
+    with pytest.raises(BadInputError, match="there already and takes no seed"):
+        compose.make_robot("robot_lab:robot", seed=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -77,6 +78,7 @@ class Powered(Driver):
         super().__init__()
         self.power = True
         self.problem: Exception | None = None
+        self.again: Callable[[], None] | None = None
 
     def emergency_stop(self) -> None:
         self.power = False
@@ -84,6 +86,8 @@ class Powered(Driver):
     def recover(self) -> None:
         if self.problem is not None:
             raise self.problem
+        if self.again is not None:
+            self.again()
         self.power = True
 
 
@@ -100,6 +104,22 @@ def test_an_emergency_stop_reaches_the_driver_and_so_does_the_recovery() -> None
         with pytest.raises(HaltedError):
             gate.apply(Action())
     driver.problem = None
+    gate.recover()
+    assert driver.power and gate.halted is None
+    gate.close()
+
+
+def test_who_stops_it_while_it_recovers_is_heard() -> None:
+    driver = Powered()
+    gate = Gate(driver)
+    gate.emergency_stop("smoke")
+    driver.again = lambda: gate.emergency_stop("more smoke")
+    with pytest.raises(HaltedError, match="an emergency stop: smoke"):
+        gate.recover()
+    assert not driver.power, "whatever the driver did meanwhile"
+    with pytest.raises(HaltedError):
+        gate.apply(Action())
+    driver.again = None
     gate.recover()
     assert driver.power and gate.halted is None
     gate.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from saycan.action import Action
 from saycan.cli import app
 from saycan.errors import BadInputError, ModelUnavailableError, SuiteError, UnknownNameError
 from saycan.evaluation import report
@@ -42,6 +43,31 @@ def written(path: Path) -> str:
     values |= {"robot_start": BRING.robot_start, "env_start": BRING.env_start, "goal": BRING.goal}
     path.write_text("\t".join(COLUMNS) + "\n" + "\t".join(values[name] for name in COLUMNS) + "\n")
     return str(path)
+
+
+class Connected:
+    """A policy that holds something open."""
+
+    open = 0
+
+    def __init__(self, robot: object) -> None:
+        type(self).open += 1
+
+    def reset(self, skill: object) -> None: ...
+
+    def act(self, observation: object, skill: object) -> Action:
+        return Action(terminate=True)
+
+    def close(self) -> None:
+        type(self).open -= 1
+
+
+@pytest.mark.parametrize("without", [(), ("feedback",)])
+def test_a_policy_that_was_made_for_an_episode_is_closed_after_it(without: tuple[str, ...]) -> None:
+    one = trial("done", execute="physics", policy=f"{__name__}:Connected", without=without)
+    with one.agent(one.language_model(), BRING.env_start, 0):
+        assert Connected.open == 1
+    assert Connected.open == 0
 
 
 def test_a_run_that_does_what_was_asked_succeeds() -> None:
