@@ -1,6 +1,7 @@
 """How good the learned values, the success detector and the sense for foreign pictures are, on scenes never seen.
 
     python benchmarks/values.py [--policy learned] [--episodes 60] [--verbs place,wipe] [--figure PNG] [--json FILE]
+    python benchmarks/values.py --policy learned:POLICY --values VALUES          others than the shipped ones
     python benchmarks/values.py --hard 1 --again 3        how well can be known what will come of an attempt
 
 Every episode starts in a scene in which its skill's symbolic precondition holds, half of them (`--hard`) hard ones, in
@@ -10,9 +11,9 @@ value and of the privileged geometric one, and the detector's balanced accuracy 
 counts where at least a fifth of its episodes went either way. Beside the AUC stands its 95% interval, beside
 the ECE what values that are exactly right would have, for so few cases. What is plainly impossible is reported apart.
 
-`--again N` makes every attempt N times more, with the things moved by 2 mm, turned by a degree, and held 1 mm higher or
-lower, which no picture of 64 pixels shows: how well their mean tells what came of the first one (AUC) is about as well
-as anything that looks at pictures could.
+`--again N` makes every attempt N times more, with the robot moved by 2 mm, and in hard scenes the things moved by as
+much, turned by a degree, and held 1 mm higher or lower, which no picture of 64 pixels shows: how well their mean tells
+what came of the first one (AUC) is about as well as anything that looks at pictures could.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from saycan.robots.kitchen.scene import Scene, Thing
 from saycan.skill import Skill
 from saycan.skills.detector import PrivilegedDetector
 from saycan.skills.geometric import PrivilegedGeometricValues
-from saycan.skills.kitchen import STRESS, kitchen_library
-from saycan.skills.shipped import Learned, learned
+from saycan.skills.kitchen import STRESS, held_out, kitchen_library
+from saycan.skills.shipped import VALUES, Learned, learned
 from saycan.statistics import Rate, auc, auc_interval, calibration_error, calibration_floor
 from saycan.symbolic import precondition
 
@@ -50,6 +51,9 @@ LIBRARY = kitchen_library()
 FINDS = tuple(skill for skill in LIBRARY if skill.verb == "find")
 VERBS = ("pick up", "place", "put down", "trash", "bring", "wipe", "open", "close")
 NUDGE, TURN, SLIP = 0.002, np.radians(1.0), 0.001  # m, rad, m
+SEEN = "all but held out"
+"""Without the combinations of verb and thing that nothing was learned from (`HELD_OUT`)."""
+
 FEWEST = 0.2
 """Share of either outcome from which ranking them is worth a number."""
 
@@ -73,11 +77,18 @@ def asked(verb: str, seed: int) -> Skill:
     return phrases[int(np.random.default_rng([3, seed]).integers(len(phrases)))]
 
 
-def attempt(verb: str, seed: int, scenes: str, policy: str) -> Trial:
+def parts_of(robot: Gate, values: Path) -> Learned:
+    """The learned parts of a robot, which look with the network in a file."""
+    parts: Learned = learned(robot.driver)
+    parts.values_file = values
+    return parts
+
+
+def attempt(verb: str, seed: int, scenes: str, policy: str, values: Path) -> Trial:
     """Ask, try, judge, ask again."""
     skill = asked(verb, seed)
     robot = Gate(make_robot("kitchen", scene=sample_scene(skill, seed, "evaluation", scenes)))
-    parts: Learned = learned(robot.driver)
+    parts = parts_of(robot, values)
     observation = robot.observe()
     world: Any = robot.driver
     skills = [one for one in LIBRARY if one.verb in VERBS]
@@ -108,10 +119,12 @@ def nudged(scene: Scene, seed: int, number: int) -> Scene:
         return replace(thing, pose=(x + rng.normal(0, NUDGE), y + rng.normal(0, NUDGE), z, yaw + rng.normal(0, TURN)))
 
     things = tuple(moved(thing) for thing in scene.things)
-    return replace(scene, things=things, grip=scene.grip + rng.normal(0, SLIP) * bool(scene.grip))
+    ahead, left, turned = scene.base_offset
+    offset = (ahead + rng.normal(0, NUDGE), left + rng.normal(0, NUDGE), turned)
+    return replace(scene, things=things, base_offset=offset, grip=scene.grip + rng.normal(0, SLIP) * bool(scene.grip))
 
 
-def outcome(verb: str, seed: int, scenes: str, policy: str, number: int) -> bool | None:
+def outcome(verb: str, seed: int, scenes: str, policy: str, values: Path, number: int) -> bool | None:
     """What comes of the attempt in the scene nudged; None where a thing does not stay in the fingers or in place."""
     skill = asked(verb, seed)
     try:
@@ -119,13 +132,14 @@ def outcome(verb: str, seed: int, scenes: str, policy: str, number: int) -> bool
     except SceneError:
         return None
     observation, world = robot.observe(), robot.driver
+    parts_of(robot, values)
     carry_out(robot, make_policy(policy, robot), skill)
     success = PrivilegedDetector(world).detect(skill, observation, observation).success  # type: ignore[arg-type]
     robot.close()
     return success
 
 
-def search(seed: int, present: bool, policy: str) -> tuple[bool, bool]:
+def search(seed: int, present: bool, policy: str, values: Path) -> tuple[bool, bool]:
     """Look for a thing that is somewhere, or nowhere: whether the robot ended up before it, whether it says so."""
     skill = FINDS[int(np.random.default_rng([4, seed]).integers(len(FINDS)))]
     scene = sample_scene(skill, seed, "evaluation")
@@ -133,15 +147,15 @@ def search(seed: int, present: bool, policy: str) -> tuple[bool, bool]:
         scene = replace(scene, things=tuple(thing for thing in scene.things if thing.name != skill.object))
     robot = Gate(make_robot("kitchen", scene=scene))
     world: Any = robot.driver
-    observation = robot.observe()
+    observation, parts = robot.observe(), parts_of(robot, values)
     carry_out(robot, make_policy(policy, robot), skill)
     found = PrivilegedDetector(world).detect(skill, observation, observation).success
-    said = learned(robot.driver).detector().detect(skill, observation, robot.driver.observe()).success
+    said = parts.detector().detect(skill, observation, robot.driver.observe()).success
     robot.close()
     return found, said
 
 
-def foreign_pictures(count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def foreign_pictures(values: Path, count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Strangeness of pictures of scenes never seen, and of others; and which are the others.
 
     The others: black, white and grey pictures, noise, the pictures of an earlier moment at another place (a camera that
@@ -154,7 +168,7 @@ def foreign_pictures(count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.
     for number in range(count):
         skill = phrases[int(rng.integers(len(phrases)))]
         robot = Gate(make_robot("kitchen", scene=sample_scene(skill, 50_000 + number, "evaluation")))
-        perception = learned(robot.driver).perception
+        perception = parts_of(robot, values).perception
         observation = robot.observe()
         scores.append(perception.ask(observation, [skill]).strange)
         foreign.append(False)
@@ -180,10 +194,10 @@ def foreign_pictures(count: int = 200) -> tuple[NDArray[np.float64], NDArray[np.
     return np.array(scores), np.array(foreign)
 
 
-def timing() -> tuple[float, float]:
+def timing(values: Path) -> tuple[float, float]:
     """Seconds of one question, and of 551 questions, about one observation."""
     robot = Gate(make_robot("kitchen"))
-    perception = learned(robot.driver).perception
+    perception = parts_of(robot, values).perception
     observation = robot.observe()
     phrases = [skill for skill in LIBRARY if skill.verb != "done"]
     many = (phrases * 4)[: len(kitchen_library(STRESS)) - 1]
@@ -202,6 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables, draw the reliability plot, write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--policy", default="learned")
+    parser.add_argument("--values", type=Path, default=VALUES, help="checkpoint of the value network")
     parser.add_argument("--episodes", type=int, default=60, help="for each verb; half of them in hard scenes")
     parser.add_argument("--hard", type=float, default=0.5, help="share of the scenes that are hard")
     parser.add_argument("--again", type=int, default=0, help="how often each attempt is made again, nudged")
@@ -220,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Hard ones spread evenly: every second where they are half.
     hard = [int((number + 1) * options.hard) > int(number * options.hard) for number in numbers]
     jobs = [
-        (verb, options.first + number, ("frozen", "hard")[hard[number]], options.policy)
+        (verb, options.first + number, ("frozen", "hard")[hard[number]], options.policy, options.values)
         for verb in verbs
         for number in numbers
     ]
@@ -228,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         futures = [pool.submit(attempt, *job) for job in jobs]
         trials = [future.result() for future in track(futures, "episodes", console=console, transient=True)]
         searches = [
-            pool.submit(search, options.first + number, number % 2 == 0, options.policy)
+            pool.submit(search, options.first + number, number % 2 == 0, options.policy, options.values)
             for number in range(options.searches)
         ]
         found = [future.result() for future in track(searches, "searches", console=console, transient=True)]
@@ -247,13 +262,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     present, absent = found[::2], found[1::2]
     rows += report_searches(console, present, absent)
-    scores, foreign = foreign_pictures()
+    scores, foreign = foreign_pictures(options.values)
     strange = auc(scores, foreign)
     console.print(
         f"foreign pictures: AUROC {strange:.3f}; abstained on {(scores[foreign] > 1).mean():.0%} of them and on "
         f"{(scores[~foreign] > 1).mean():.1%} of the kitchen's"
     )
-    one, many = timing()
+    one, many = timing(options.values)
     console.print(f"one phrase {1e3 * one:.1f} ms, 551 phrases {1e3 * many:.1f} ms: {many / one:.2f}x")
     rows += [
         Row("value/impossible_mean", float(impossible.mean()), "probability"),
@@ -271,8 +286,12 @@ def report_values(console: Console, verbs: Sequence[str], trials: Sequence[Trial
     """Print the table; the rows of the JSON file."""
     table = Table("skill", "base rate", "AUC", "ECE", "geometric AUC", "ECE", "detected", "false success")
     rows: list[Row] = []
-    for verb in [*verbs, "all"]:
-        mine = [trial for trial in trials if verb in ("all", trial.skill.verb)]
+    for verb in [*verbs, "all", SEEN]:
+        mine = [
+            trial
+            for trial in trials
+            if verb in ("all", trial.skill.verb) or (verb == SEEN and not held_out(trial.skill))
+        ]
         success = np.array([trial.success for trial in mine])
         learned_, geometric, detected = (
             np.array([getattr(trial, name) for trial in mine]) for name in ("value", "geometric", "detected")

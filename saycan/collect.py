@@ -34,6 +34,7 @@ class Work:
         scenes: How scenes are drawn: "frozen", or a variation of the kitchen.
         robot: Name of the simulated robot.
         weights: What tells the file of a learned policy from others; "" for any other policy.
+        eyes: The same of the values with which it looks for things, and whether it has wiped all.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Work:
     scenes: str
     robot: str = "kitchen"
     weights: str = ""
+    eyes: str = ""
 
     def how(self) -> dict[str, Any]:
         """Everything that decides about the episodes of a scene but its number; a data set has one such."""
@@ -53,7 +55,7 @@ class Work:
         plan = {name: value for name, value in asdict(self.plan).items() if name != "first"}
         whose = {} if self.robot == "kitchen" else {"robot": self.robot}
         drawn = {"image_size": self.image_size, "variation": self.scenes, "distribution": distribution_version()}
-        return {"policy": self.policy, "weights": self.weights, **drawn, **whose, **plan}
+        return {"policy": self.policy, "weights": self.weights, "eyes": self.eyes, **drawn, **whose, **plan}
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,13 @@ def collect(
     Raises BadInputError when the folder holds a data set that was made in another way, and MissingPartError when there
     are no weights of the policy.
     """
-    weights = _weights(policy)
+    weights, eyes = _weights(policy)
     folder.mkdir(parents=True, exist_ok=True)
     works = []
     for first in range(0, scenes, SCENES_PER_SHARD):
         count = min(SCENES_PER_SHARD, scenes - first)
         path = folder / f"shard_{plan.first + first:07d}.hdf5"
-        work = Work(path, first, count, plan, policy, image_size, variation, robot, weights)
+        work = Work(path, first, count, plan, policy, image_size, variation, robot, weights, eyes)
         if path.exists() and _fits(work):
             progress(Collected(scenes=count))
         else:
@@ -180,15 +182,16 @@ def make_shard(work: Work) -> Collected:
     return made
 
 
-def _weights(policy: str) -> str:
+def _weights(policy: str) -> tuple[str, str]:
+    """What tells the files of a learned policy and of the values with which it looks from others."""
     kind, _, file = policy.partition(":")
     if kind != "learned":
-        return ""
-    from saycan.skills.shipped import POLICY
+        return "", ""
+    from saycan.skills.shipped import POLICY, VALUES
 
     path = Path(file) if file else POLICY
     try:
-        return digest(path)
+        return digest(path), digest(VALUES) if VALUES.exists() else ""
     except OSError as error:
         raise MissingPartError(
             f"no trained weights at {path}: {error.strerror}; train some with: saycan train"
@@ -204,7 +207,8 @@ def _fits(work: Work) -> bool:
 
     found = about(work.path)
     wanted: dict[str, Any] = json.loads(json.dumps(work.how()))
-    unsaid = {"weights": wanted["weights"], "distribution": found.get("distribution", wanted["distribution"])}
+    unsaid = {name: wanted[name] for name in ("weights", "eyes")}
+    unsaid["distribution"] = found.get("distribution", wanted["distribution"])
     there = unsaid | found.get("how", wanted)
     other = [f"{name} is {there.get(name)}, not {value}" for name, value in wanted.items() if there.get(name) != value]
     if other:

@@ -210,15 +210,12 @@ def make_policy(name: str, robot: Robot, **options: Any) -> Policy:
     kind, colon, file = name.partition(":")
     if colon and kind in POLICY_KINDS:
         return cast(Policy, _load(POLICY_KINDS[kind])(driver, file, **options))
-    if colon and kind == "learned":
-        if not file:
-            raise BadInputError(f"{name!r} needs a file after the colon, as in 'learned:out/policy.safetensors'")
-        name, options = kind, {"file": file, **options}
     return cast(Policy, _part("policy", name, POLICIES, driver, options))
 
 
 def make_values(name: str, robot: Robot, **options: Any) -> ValueFunction:
-    """A value function for a robot, by name: "learned", "geometric", or "module:attribute"; see `make_policy`.
+    """A value function for a robot, by name: "learned", "learned:FILE", "geometric", or "module:attribute"; see
+    `make_policy`.
 
     Raises ValueFunctionError where what is found is none.
     """
@@ -226,7 +223,8 @@ def make_values(name: str, robot: Robot, **options: Any) -> ValueFunction:
 
 
 def make_detector(name: str, robot: Robot, **options: Any) -> SuccessDetector:
-    """A success detector for a robot, by name: "learned", "privileged", or "module:attribute"; see `make_policy`.
+    """A success detector for a robot, by name: "learned", "learned:FILE", "privileged", or "module:attribute"; see
+    `make_policy`.
 
     Raises BadInputError where what is found is none.
     """
@@ -318,7 +316,11 @@ def _part(kind: str, name: str, homes: dict[str, str], driver: Robot, options: d
     """A part for a robot. Raises UnknownNameError or MissingPartError."""
     if name in PRIVILEGED and not isinstance(driver, PrivilegedWorld):
         raise MissingPartError(f"the {kind} {name!r} reads a simulator's own state, and {driver!r} gives none away")
-    if name == "learned":
+    if name.partition(":")[0] == "learned":
+        name, colon, file = name.partition(":")
+        if colon and not file:
+            raise BadInputError("'learned:' needs a file after the colon, as in 'learned:out/policy.safetensors'")
+        options = {"file": file, **options} if file else options
         _load("saycan.skills.shipped:learned")(driver).embedder = _embedder
     found = _find(kind, name, homes, GROUPS[kind])
     if name in homes:

@@ -43,9 +43,14 @@ PolicyName = Annotated[
         "module:attribute.",
     ),
 ]
-Values = Annotated[str | None, typer.Option(help='What can be done: "learned", "geometric", or module:attribute.')]
+Values = Annotated[
+    str | None, typer.Option(help='What can be done: "learned", "learned:FILE", "geometric", or module:attribute.')
+]
 DetectorName = Annotated[
-    str | None, typer.Option("--detector", help='What has been done: "learned", "privileged", or module:attribute.')
+    str | None,
+    typer.Option(
+        "--detector", help='What has been done: "learned", "learned:FILE", "privileged", or module:attribute.'
+    ),
 ]
 Library = Annotated[
     Path | None, typer.Option("--library", help="Skills of your own: phrases, things, places, policy, in a TOML file.")

@@ -39,7 +39,7 @@ def train(
         policy: The policy whose value is learned, as its episodes in the data are called.
         method: "td" or "mc".
         verbs: Of "success": whose deeds are learned; None: of all.
-        options: Of the network's constructor.
+        options: Of the network's constructor; of a new network alone.
         reading: Told (shards read, shards in all).
         report: Told how training goes.
 
@@ -54,6 +54,8 @@ def train(
         raise BadInputError(f"what to train is policy, value or success, found {what!r}")
     if method not in ("td", "mc"):
         raise BadInputError(f"a value is learned by td or mc, found {method!r}")
+    if options and job.start is not None:
+        raise BadInputError(f"{job.start} goes on as it is; options ({', '.join(options)}) are for a new network")
     phrases = sentences("gemma") if job.start is None else _kept(job.start)
     if what == "policy":
         return train_policy(job, network, robot.spec, phrases, options, reading, report)

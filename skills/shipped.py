@@ -6,7 +6,7 @@ What one robot's policy, values and detector share (the network that looks, and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -35,24 +35,24 @@ class Learned:
 
     Attributes:
         spec: Of the robot whose cameras and map they use; not the robot itself, or it would never be let go.
-        values_file: The checkpoint of the value network.
+        values_file: The checkpoint of the value network, where no other is asked for.
         embedder: Makes what embeds phrases that the checkpoints do not keep.
     """
 
     spec: RobotSpec
     values_file: Path = VALUES
     embedder: Callable[[], TextEmbedder] | None = None
+    _perceptions: dict[Path, Perception] = field(default_factory=dict, repr=False)
 
     @cached_property
     def sightings(self) -> Sightings:
         """What was seen where."""
         return Sightings()
 
-    @cached_property
+    @property
     def perception(self) -> Perception:
         """The network that looks. Raises MissingPartError when there is none."""
-        _require(self.values_file)
-        return Perception(self._load(self.values_file), self.spec.places)
+        return self._perceive(self.values_file)
 
     def policy(self, file: Path = POLICY) -> LearnedSkills:
         """All skills, those of manipulation by the network in `file`."""
@@ -62,13 +62,21 @@ class Learned:
         perception = self.perception if looks else None
         return LearnedSkills(LearnedPolicy(self._load(file), places, stall=Stall()), places, perception, self.sightings)
 
-    def values(self) -> LearnedValues:
-        """Can."""
-        return LearnedValues(self.perception, self.sightings)
+    def values(self, file: Path | None = None) -> LearnedValues:
+        """Can, by the network in `file`."""
+        return LearnedValues(self._perceive(file or self.values_file), self.sightings)
 
-    def detector(self) -> LearnedDetector:
-        """The outcome."""
-        return LearnedDetector(self.perception, self.perception.thresholds)
+    def detector(self, file: Path | None = None) -> LearnedDetector:
+        """The outcome, by the network in `file`."""
+        perception = self._perceive(file or self.values_file)
+        return LearnedDetector(perception, perception.thresholds)
+
+    def _perceive(self, file: Path) -> Perception:
+        """The network in a file; whoever asks for the same one shares it."""
+        if file not in self._perceptions:
+            _require(file)
+            self._perceptions[file] = Perception(self._load(file), self.spec.places)
+        return self._perceptions[file]
 
     def _load(self, file: Path) -> checkpoint.Checkpoint:
         loaded = checkpoint.load(file)
@@ -101,14 +109,14 @@ def learned_policy(robot: Robot, file: str | Path = POLICY) -> LearnedSkills:
     return learned(robot).policy(Path(file))
 
 
-def learned_values(robot: Robot) -> LearnedValues:
-    """The shipped value functions."""
-    return learned(robot).values()
+def learned_values(robot: Robot, file: str | Path | None = None) -> LearnedValues:
+    """The value functions in `file`, the shipped ones by default."""
+    return learned(robot).values(Path(file) if file else None)
 
 
-def learned_detector(robot: Robot) -> LearnedDetector:
-    """The shipped success detector."""
-    return learned(robot).detector()
+def learned_detector(robot: Robot, file: str | Path | None = None) -> LearnedDetector:
+    """The success detector in `file`, the shipped one by default."""
+    return learned(robot).detector(Path(file) if file else None)
 
 
 def _require(file: Path) -> None:

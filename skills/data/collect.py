@@ -95,7 +95,8 @@ def collect_scene(
     actor = None if policy is None else policy(robot)
     try:
         for _ in range(plan.in_a_row):
-            level = 0.0 if rng.random() < 1 / 3 or plan.noise <= 0.2 else float(rng.uniform(0.2, plan.noise))
+            calm = rng.random() < 1 / 3 or plan.noise <= 0
+            level = 0.0 if calm else float(rng.uniform(min(0.2, plan.noise), plan.noise))
             turns = Turns(rng) if plan.takeover and actor is not None else None
             episode = roll_out(
                 robot, skill, skills, noise=Noise(level, rng), policy=actor,

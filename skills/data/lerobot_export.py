@@ -17,7 +17,8 @@ format allows either ("image" and "video" features), and PNG gives every pixel b
 
 Rows lie `every` control periods apart, so there are 10 / every of them a second: an integer where it is one, else a
 fraction, which lerobot divides and multiplies by as it does by an integer. Timestamps are frame_index / fps, as lerobot
-writes them. The last row of an episode is kept whatever its time, so it may be up to every - 1 periods too late there.
+writes them. The row in which an episode ends is kept whatever its time, so it may be up to every - 1 periods too late
+there; the one of half a second later, when things have come to rest, is left out: it is for success detectors.
 
 Written after the source of lerobot 0.6.1 and 0.4.4 (`lerobot/datasets`, CODEBASE_VERSION "v3.0"); the latter's
 LeRobotDataset reads it in a test. Newer ones need Python 3.12 and were not run.
@@ -36,6 +37,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from saycan.action import TERMINATE
 from saycan.errors import BadInputError, MissingPartError
 from saycan.skills.data.columns import IMAGE, cameras_of, columns_of, features_of
 from saycan.skills.data.episode import Episode
@@ -299,9 +301,11 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 
 def _evenly(episode: Episode, every: int) -> Episode:
-    """Without the rows in between, which some episodes have where fingers decide; the last row stays."""
+    """Without the rows in between, which some episodes have where fingers decide, and without what follows the end."""
     if "period" not in episode.labels:
         return episode  # its rows are as far apart as the shard says
+    ends = np.flatnonzero(episode.executed[:, TERMINATE] >= 0.5)
+    episode = episode.take(np.arange(ends[0] + 1)) if len(ends) else episode
     period = episode.period
     return episode.take(np.flatnonzero((period % every == 0) | (period == period[-1])))
 

@@ -40,7 +40,8 @@ class LearnedValues:
         self.sightings = Sightings() if sightings is None else sightings
 
     def values(self, observation: Observation, skills: Sequence[Skill]) -> NDArray[np.float64]:
-        """(N,) float64 in [0, 1]. A picture like none that was trained on gives every skill its lowest value.
+        """(N,) float64 in [0, 1]. A picture like none that was trained on gives every skill that needs a
+        picture its lowest value.
 
         Raises ValueFunctionError when a camera is missing.
         """

@@ -79,6 +79,14 @@ def test_a_nudge_is_small_and_follows_from_its_numbers(values: ModuleType) -> No
         assert 0 < np.hypot(x, y) < 5 * values.NUDGE and z == 0 and abs(yaw) < 5 * values.TURN
 
 
+@pytest.mark.parametrize("variation", ["frozen", "hard"])
+def test_every_nudge_moves_the_robot(values: ModuleType, variation: str) -> None:
+    for skill in (values.asked(verb, 5) for verb in values.VERBS):
+        scene = sample_scene(skill, 5, "training", variation)
+        off = np.subtract(values.nudged(scene, 5, 1).base_offset, scene.base_offset)
+        assert 0 < np.hypot(*off[:2]) < 5 * values.NUDGE and off[2] == 0
+
+
 def test_what_is_held_is_held_a_little_otherwise(values: ModuleType) -> None:
     places = [skill for skill in values.LIBRARY if skill.verb == "place"]
     scenes = [sample_scene(skill, seed, "training", "hard") for seed, skill in enumerate(places[:16])]
@@ -90,4 +98,4 @@ def test_what_is_held_is_held_a_little_otherwise(values: ModuleType) -> None:
 
 def test_an_attempt_is_made_again(values: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(values, "sample_scene", lambda skill, seed, _, scenes: sample_scene(skill, seed, "training"))
-    assert values.outcome("open", 900_001, "frozen", "experts", 1) is True
+    assert values.outcome("open", 900_001, "frozen", "experts", values.VALUES, 1) is True

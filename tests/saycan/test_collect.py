@@ -251,6 +251,7 @@ def test_other_weights_and_another_distribution_are_other_data(
     assert cheap[0].weights != cheap[1].weights
     collect(tmp_path / "shipped", 2, Plan(), policy="learned", workers=1)
     assert cheap[2].weights not in {"", cheap[0].weights} and cheap[2].how()["policy"] == "learned"
+    assert {len(work.eyes) for work in cheap} == {12} and cheap[0].how()["eyes"] == cheap[0].eyes
     (shard,) = shards(tmp_path / "set")
     assert module._fits(replace(cheap[0], path=shard)), "a set that does not say such things goes on"
     monkeypatch.setattr(compose, "distribution_version", lambda: 99)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ def test_only_what_can_be_trained_is(embedder: type[Embedder], tmp_path: Path) -
         train("planner", job)
     with pytest.raises(BadInputError, match="td or mc, found 'dyna'"):
         train("value", job, method="dyna")
+    with pytest.raises(BadInputError, match=r"start goes on as it is; options \(hidden\) are for a new network"):
+        train("value", replace(job, start=tmp_path / "start"), options={"hidden": 8})
     with pytest.raises(UnknownNameError, match="wype"):
         train("success", job, verbs=["wipe", "wype"])
 

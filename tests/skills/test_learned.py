@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
@@ -224,12 +225,26 @@ def test_parts_of_one_robot_share_what_was_seen_and_let_the_robot_go() -> None:
     assert gone() is None
 
 
+def test_values_and_detector_of_a_file_look_with_its_network_and_share_what_was_seen(tmp_path: Path) -> None:
+    file = tmp_path / "mine.safetensors"
+    shutil.copy(shipped.VALUES, file)
+    robot = FakeRobot()
+    values, detector, usual = (
+        shipped.learned_values(robot, file), shipped.learned_detector(robot, str(file)), shipped.learned_values(robot)
+    )  # fmt: skip
+    assert values._perception is detector._perception is not usual._perception
+    assert values.sightings is usual.sightings
+
+
 def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     robot, file = FakeRobot(), tmp_path / "policy.safetensors"
     with pytest.raises(MissingPartError, match=r"no trained weights at .*policy.safetensors; train some"):
         shipped.learned_policy(robot, file)
     with pytest.raises(MissingPartError, match=r"values\.safetensors"):
         _ = shipped.Learned(robot.spec, tmp_path / "values.safetensors").perception
+    for part in (shipped.learned_values, shipped.learned_detector):
+        with pytest.raises(MissingPartError, match=r"no trained weights at .*policy.safetensors"):
+            part(robot, file)
 
 
 def test_wiping_begins_where_the_map_says_that_the_place_is() -> None:

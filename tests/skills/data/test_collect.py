@@ -85,6 +85,15 @@ def test_each_skill_begins_where_the_last_ended_and_can_be_done() -> None:
     np.testing.assert_array_equal(first.actions, first.executed)  # no noise
 
 
+def test_a_little_noise_is_noise_too() -> None:
+    plan = Plan(shares=DRIVING, noise=0.1)
+    assert any(
+        not np.array_equal(episode.actions, episode.executed)
+        for number in range(3)
+        for episode in collect_scene(number, plan, LIBRARY, make_robot)
+    )
+
+
 def test_a_policy_that_the_expert_helps_has_another_name_than_one_alone() -> None:
     sources = []
     for takeover in (True, False):

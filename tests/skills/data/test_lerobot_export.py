@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from saycan.action import Action
+from saycan.action import TERMINATE, Action
 from saycan.cli import app
 from saycan.errors import BadInputError, MissingPartError
 from saycan.observation import Observation
@@ -35,6 +35,7 @@ def make_episode(skill: Skill, seed: int, length: int, success: bool = True, sid
     }
     seen |= {name: rng.normal(size=(length, size)).astype(np.float32) for name, size in sizes.items()}
     actions, executed = rng.normal(size=(2, length, 11)).astype(np.float32)
+    executed[:, TERMINATE] = np.arange(length) == length - 1
     masks = np.zeros((length, 2), bool)
     phrases = (APPLE.phrase, TABLE.phrase)
     return Episode(
@@ -284,3 +285,16 @@ def test_rows_in_between_stay_behind(tmp_path: Path) -> None:
     write(tmp_path / "set", 0, (noted,), every=4)
     exported = export(tmp_path / "set", tmp_path / "out")
     assert exported.rows == int((period % 4 == 0).sum()) + int(period[-1] % 4 != 0)
+
+
+def test_what_follows_the_end_stays_behind_and_the_end_does_not(tmp_path: Path) -> None:
+    episode = EPISODES[0]
+    count = len(episode)
+    period = np.append(4 * np.arange(count - 2), [4 * count - 11, 4 * count - 5])  # it ends, and comes to rest
+    executed = episode.executed.copy()
+    executed[:, TERMINATE] = np.arange(count) >= count - 2
+    ended = replace(
+        episode, executed=executed, labels={**episode.labels, "period": period.astype(np.float32)}, terminated=True
+    )
+    write(tmp_path / "set", 0, (ended,), every=4)
+    assert export(tmp_path / "set", tmp_path / "out").rows == count - 1
