@@ -17,11 +17,11 @@ from saycan.skills.policies.scaling import Scaling
 from saycan.skills.sentences import Sentences, wordings
 from saycan.skills.training.pictures import follow, varied
 
-STARTS = 0.25
-"""Share of a policy's rows that are the first of their episodes: when a skill is to begin, values are asked for."""
+STARTS = 0.4
+"""Share of a policy's rows that are the first of an episode: when a skill is to begin, values are asked for."""
 
 ENDS = 0.25
-"""Share of all rows that are the last of their episodes: when a skill has ended, it is asked whether it is done."""
+"""Share of all rows that are the last of an episode: when a skill has ended, it is asked whether it is done."""
 
 PHRASES = 24
 """Phrases that are asked about each row: its own, those of one possible and one done deed, and others at random."""
@@ -90,7 +90,8 @@ class ValueBatches:
         self.of_policy = np.array([source == policy for source in frames.source])[frames.episode]
         self.over = self._ends()
         self._mine = self.rows[self.of_policy[self.rows]]
-        self._begins = np.searchsorted(frames.episode, frames.episode)  # (N,) first row of each row's episode
+        self._begins = np.searchsorted(frames.episode, np.arange(len(frames.skills)))  # (E,) first rows
+        self._attempts, self._episodes = (np.unique(frames.episode[rows]) for rows in (self._mine, self.rows))
         texts = wordings(skills)
         embedded = [sentences.embed(texts[skill.phrase]) for skill in skills]
         self._sayings = np.array([len(options) for options in embedded])  # of each skill
@@ -132,13 +133,20 @@ class ValueBatches:
         return np.clip((features - mean) / scale, -5, 5).astype(np.float32), here
 
     def draw(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(B,) rows and (B, S) phrases: half of the rows from the policy's own episodes, some their first or last."""
-        mine, others = self._mine, self.rows
-        count = size // 2 if len(mine) else 0
-        some = mine[rng.integers(len(mine), size=count)] if count else mine[:0]
-        some = np.where(rng.random(count) < STARTS, self._begins[some], some)
-        rows = np.concatenate([some, others[rng.integers(len(others), size=size - count)]])
-        rows = np.where(rng.random(size) < ENDS, self.frames.end[rows], rows)
+        """(B,) rows and (B, S) phrases: half of the rows from the policy's own episodes, some their first or last.
+
+        Firsts and lasts are drawn by the episode, for the longer an attempt, the more likely it fails.
+        """
+        count = size // 2 if len(self._mine) else 0
+        own = np.arange(size) < count
+
+        def drawn(mine: NDArray[Any], everyone: NDArray[Any]) -> NDArray[Any]:
+            some = [rng.choice(mine, count)] if count else []
+            return np.concatenate([*some, rng.choice(everyone, size - count)])
+
+        rows, episodes = drawn(self._mine, self.rows), drawn(self._attempts, self._episodes)
+        rows = np.where(own & (rng.random(size) < STARTS), self._begins[episodes], rows)
+        rows = np.where(rng.random(size) < ENDS, self.frames.end[self._begins[episodes]], rows)
         phrases = rng.integers(len(self.skills), size=(size, PHRASES))
         phrases[:, 0] = self.own[rows]
         for column, mask in ((1, self.frames.possible), (2, self.frames.possible), (3, self.frames.done),

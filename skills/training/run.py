@@ -165,9 +165,8 @@ def train_values(
     frames, training, others, aside = _for_values(job, reading)
     if job.start is None:
         scaling = Scaling.fit(spec, frames.state[training])
-        module = seeded(
-            "value", {"cameras": list(frames.images), "text": sentences.size, **(options or {})}, job.recipe.seed
-        )
+        described = {"cameras": list(frames.images), "text": sentences.size, "guessing": True, **(options or {})}
+        module = seeded("value", described, job.recipe.seed)
     else:
         begun = _begun_with_values(job.start, sentences)
         scaling, sentences, module = begun.scaling, begun.sentences, begun.network
@@ -179,9 +178,7 @@ def train_values(
     )  # fmt: skip
     batches, held_back = made(frames, rows=training), made(others, rows=aside, augment=False)
     for some in (batches, held_back):
-        if not some.of_policy.any():
-            sources = ", ".join(sorted(set(some.frames.source)))
-            raise BadInputError(f"no episode of the policy {policy!r} in these data; there are those of: {sources}")
+        _require_episodes(some, policy)
     about = facts(job, frames)
     learner = ValueLearner(batches, module, method)  # type: ignore[arg-type]
     trained = train(
@@ -230,6 +227,8 @@ def train_success(
         device=device,
     )  # fmt: skip
     batches, held_back = made(frames, rows=training), made(others, rows=aside, augment=False)
+    if job.validation:
+        _require_episodes(held_back, policy)
     told = "all verbs" if verbs is None else ", ".join(sorted(verbs))
     learner = SuccessLearner(batches, begun.network, verbs, begun.extra.get("whiten"))  # type: ignore[arg-type]
     trained = train(
@@ -261,6 +260,12 @@ def _for_values(job: Job, reading: Reader) -> tuple[Frames, NDArray[np.int64], F
     if others.phrases != frames.phrases:
         raise BadInputError("the data for validation have other phrases than those to learn from")
     return frames, training, others, aside
+
+
+def _require_episodes(batches: ValueBatches, policy: str) -> None:
+    if not batches.of_policy.any():
+        sources = ", ".join(sorted(set(batches.frames.source)))
+        raise BadInputError(f"no episode of the policy {policy!r} in these data; there are those of: {sources}")
 
 
 def _skills(library: SkillLibrary, frames: Frames) -> tuple[Skill, ...]:

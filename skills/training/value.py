@@ -11,6 +11,10 @@ with n drawn anew each time, P(n) = (1 - lambda) lambda^(n - 1), whose mean is t
 eq. 12.3): at lambda = 0 news of an end travels back one row a batch, over dozens of rows. Or by regression on the
 outcome of the whole episode (Monte Carlo), the baseline. Only episodes in which the policy acted alone speak about it;
 preconditions and deeds are learned from every row.
+
+An outcome is one bit. What the answers are read from is therefore also to tell where the hand would have to go (the
+expert's goal) and how long the policy took where it succeeded, which nobody asks at run time; a network that starts
+from one that does not guess goes on without.
 """
 
 from __future__ import annotations
@@ -22,14 +26,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from saycan.skills.training.questions import Questions, ValueBatches
-from saycan.skills.values.network import ValueNetwork, binary_loss, pointing_loss
+from saycan.skills.values.network import Answers, ValueNetwork, binary_loss, pointing_loss
 
 Method = Literal["td", "mc"]
 
-POINTING, COHERENT, IMPOSSIBLE = 0.1, 0.2, 0.25
+POINTING, COHERENT, IMPOSSIBLE, GUESS = 0.1, 0.2, 0.25, 0.1
 """Weights of the auxiliary losses, and of the zeros of what is impossible beside the outcomes of what was tried."""
+
+REACH, LASTS = 0.2, 40.0
+"""Units of `GUESSES`, m and control periods, of which no guess is asked to exceed three."""
 
 
 class ValueLearner:
@@ -68,15 +76,29 @@ class ValueLearner:
             for kept, new in zip(self.target.state_dict().values(), network.state_dict().values(), strict=True):
                 kept.lerp_(new, 1 - self._lag)
         ones = torch.ones_like(asked.possible)
-        mixed = torch.nn.functional.softplus(network.look(*incoherent(asked, rng)).coherent).mean()
+        mixed = functional.softplus(network.look(*incoherent(asked, rng)).coherent).mean()
         return {
             "value": binary_loss(answers.value[:, 0], outcome, own),
             "never": IMPOSSIBLE * binary_loss(answers.value, torch.zeros_like(ones), impossible),
             "possible": binary_loss(answers.possible, asked.possible, ones),
             "done": binary_loss(answers.done, asked.done, asked.visible),
             "pointing": POINTING * pointing_loss(answers.attention, asked.where),
-            "coherent": COHERENT * (torch.nn.functional.softplus(-look.coherent).mean() + mixed),
+            "guess": GUESS * self._guess(network, answers, rows),
+            "coherent": COHERENT * (functional.softplus(-look.coherent).mean() + mixed),
         }
+
+    def _guess(self, network: ValueNetwork, answers: Answers, rows: NDArray[np.int64]) -> Tensor:
+        """How far what is guessed about the rows' own phrases is off, where the truth is known."""
+        if network.guess is None:
+            return answers.value.new_zeros(())
+        batches, frames = self._batches, self._batches.frames
+        left = (frames.period[frames.end[rows]] - frames.period[rows]) / LASTS
+        told = batches.of_policy[rows] & frames.success[frames.episode[rows]]
+        truth = np.column_stack([frames.goal[rows] / REACH, np.where(told, left, np.nan)]).clip(-3, 3)
+        wanted = torch.from_numpy(truth.astype(np.float32)).to(answers.inner.device)
+        off = functional.smooth_l1_loss(network.guess(answers.inner[:, 0]), wanted.nan_to_num(), reduction="none")
+        known = wanted.isfinite()
+        return (off * known).sum() / known.sum().clamp(min=1)
 
     def _targets(
         self, rows: NDArray[np.int64], phrases: NDArray[np.int64], asked: Questions, rng: np.random.Generator

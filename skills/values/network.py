@@ -29,6 +29,10 @@ from saycan.skills.pointing import pointing_loss as one_camera
 
 ANSWERS = ("value", "possible", "done")
 
+GUESSES = ("x", "y", "z", "left")
+"""What is guessed besides in training alone: where the goal is from the hand, in the base frame and units of 0.2 m, and
+for how many times four seconds a policy that succeeds still acts."""
+
 
 @dataclass(frozen=True, eq=False)
 class Look:
@@ -70,12 +74,14 @@ class Answers:
     Attributes:
         value, possible, done: (B, S).
         attention: Of each camera (B, heads, S, tokens) logits of the attention.
+        inner: (B, S, hidden), what the answers are read from.
     """
 
     value: Tensor
     possible: Tensor
     done: Tensor
     attention: tuple[Tensor, ...]
+    inner: Tensor
 
 
 class ValueNetwork(nn.Module):
@@ -87,6 +93,7 @@ class ValueNetwork(nn.Module):
         stem, channels, blocks: Of each camera's convolutional network; its map has a quarter of the picture's size.
         heads, width: Attention heads and their width d.
         hidden: Width of the perceptron.
+        guessing: Whether it also learns `GUESSES`, which nobody asks at run time.
     """
 
     def __init__(
@@ -99,11 +106,12 @@ class ValueNetwork(nn.Module):
         heads: int = 4,
         width: int = 24,
         hidden: int = 96,
+        guessing: bool = False,
     ) -> None:
         super().__init__()
         self._config = {
             "cameras": list(cameras), "text": text, "stem": stem, "channels": channels, "blocks": blocks,
-            "heads": heads, "width": width, "hidden": hidden,
+            "heads": heads, "width": width, "hidden": hidden, "guessing": guessing,
         }  # fmt: skip
         self._cameras, self._heads, self._width = tuple(cameras), heads, width
         self.eyes = nn.ModuleDict({name: _eye(stem, channels, blocks) for name in cameras})
@@ -118,6 +126,7 @@ class ValueNetwork(nn.Module):
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, len(ANSWERS)),
         )  # fmt: skip
         self._widths = [seen, hidden, hidden, PLACE]
+        self.guess = nn.Linear(hidden, len(GUESSES)) if guessing else None
         pooled = 2 * len(cameras) * channels
         self.coherent = nn.Sequential(nn.Linear(pooled + hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
 
@@ -166,11 +175,11 @@ class ValueNetwork(nn.Module):
             parts += [seen.transpose(1, 2).flatten(2), scores.amax(dim=-1).transpose(1, 2)]
             attention.append(scores)
         answers = self._adds(torch.cat(parts, dim=2), 0) + self._adds(place, 3)
-        answers = answers + phrase + look.body[:, None] + self._first.bias
-        for layer in [*self.answer][1:]:
-            answers = layer(answers)  # (B, S, 3) in the end
-        value, possible, done = answers.unbind(dim=2)
-        return Answers(value, possible, done, tuple(attention))
+        inner = answers + phrase + look.body[:, None] + self._first.bias
+        for layer in [*self.answer][1:-1]:
+            inner = layer(inner)
+        value, possible, done = self.answer[-1](inner).unbind(dim=2)
+        return Answers(value, possible, done, tuple(attention), inner)
 
     @property
     def _first(self) -> nn.Linear:

@@ -310,6 +310,14 @@ def test_thresholds_are_fitted_anew_where_enough_was_attempted(rollouts: Path, t
     assert checkpoint.load(path).about["thresholds"] == {} and checkpoint.load(path).about["success"]["verbs"] == "wipe"
 
 
+def test_thresholds_of_a_policy_are_fitted_to_its_own_attempts_or_not_at_all(rollouts: Path, tmp_path: Path) -> None:
+    aside = make_set(tmp_path / "aside", [make_episode(PICK, 1, 3, "yours")])
+    with pytest.raises(
+        BadInputError, match=r"no episode of the policy 'mine' in these data; there are those of: yours"
+    ):
+        success(values(rollouts, tmp_path / "first"), tmp_path / "out", validation=[aside])
+
+
 def test_values_need_a_map(rollouts: Path, tmp_path: Path) -> None:
     away = replace(make_episode(PICK, 1, 3, "mine"), places={})
     with pytest.raises(BadInputError, match="map of the furniture, and some of these data have none"):

@@ -25,7 +25,7 @@ from saycan.skills.training.calibration import (
 )
 from saycan.skills.training.pictures import SHIFT
 from saycan.skills.training.questions import ENDS, PHRASES, STARTS, ValueBatches
-from saycan.skills.training.value import ValueLearner, _foreign
+from saycan.skills.training.value import LASTS, REACH, ValueLearner, _foreign
 from saycan.skills.values.network import ValueNetwork
 from tests.skills.data.builder import (
     CAMERAS,
@@ -54,7 +54,7 @@ def batches(frames: Frames, **options: Any) -> ValueBatches:
 
 def network(seed: int = 0) -> ValueNetwork:
     torch.manual_seed(seed)
-    return ValueNetwork(CAMERAS, TEXT, stem=8, channels=8, blocks=1, heads=2, width=4, hidden=16)
+    return ValueNetwork(CAMERAS, TEXT, stem=8, channels=8, blocks=1, heads=2, width=4, hidden=16, guessing=True)
 
 
 def toy(count: int = 12) -> ValueBatches:
@@ -159,10 +159,35 @@ def test_the_moving_average_follows_slowly() -> None:
     losses = learner.losses(net, RNG(0), 8)
     for old, kept in zip(before, learner.target.parameters(), strict=True):
         assert torch.allclose(kept, old + 0.1, atol=1e-5)
-    assert {*losses} == {"value", "never", "possible", "done", "pointing", "coherent"}
+    assert {*losses} == {"value", "never", "possible", "done", "pointing", "guess", "coherent"}
     sum(losses.values()).backward()  # type: ignore[union-attr]
     assert all(weight.grad is None for weight in learner.target.parameters())
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in net.parameters())
+
+
+def test_where_the_goal_is_and_how_long_it_takes_is_guessed_where_it_is_known() -> None:
+    episodes = [make_episode(PICK, 3, 3, "learned", True), make_episode(PICK, 4, 2, "learned", False)]
+    two, net = batches(flatten([*episodes, make_episode(PICK, 5, 2)])), network()
+    goal, period = two.frames.goal, two.frames.period
+
+    def said(row: int, *wanted: float) -> float:
+        """The loss of a row if it were said exactly what is wanted of it."""
+        with torch.no_grad():
+            net.guess.weight.zero_()  # type: ignore[union-attr]
+            net.guess.bias.copy_(torch.tensor(wanted))  # type: ignore[union-attr]
+            rows = np.array([row])
+            asked = two.questions(rows, np.array([[OWN]]), RNG(0))
+            answers = net.ask(net.look(asked.images, asked.body), net.read(asked.text), asked.place)
+            return float(ValueLearner(two, net)._guess(net, answers, rows))
+
+    assert np.abs(goal[0] / REACH).max() > 0.1
+    left = (period[2] - period[0]) / LASTS
+    place = np.clip(goal[0] / REACH, -3, 3).tolist()
+    assert said(0, *place, left) == pytest.approx(0, abs=1e-6) and said(0, *place, left + 1) > 0.1
+    assert said(0, place[0] + 1, *place[1:], left) > 0.1
+    for row in (3, 5):  # it failed, or it was the expert: nobody knows how long the policy takes
+        place = np.clip(goal[row] / REACH, -3, 3).tolist()
+        assert said(row, *place, 7.0) == pytest.approx(0, abs=1e-6)
 
 
 def test_half_of_the_rows_are_the_policys_and_each_asks_its_own_phrase_first(made: ValueBatches) -> None:
@@ -183,6 +208,14 @@ def test_starts_and_ends_of_attempts_are_drawn_more_often_than_what_lies_between
     assert (rows[:2000] == 0).mean() == pytest.approx(STARTS * (1 - ENDS) + (1 - STARTS) * (1 - ENDS) / 40, abs=0.03)
     assert (rows == 39).mean() == pytest.approx(ENDS + (1 - ENDS) / 40, abs=0.02)
     assert np.bincount(rows, minlength=40)[1:39].min() > 0
+
+
+def test_a_long_attempt_begins_and_ends_no_oftener_than_a_short_one() -> None:
+    two = batches(flatten([make_episode(PICK, 0, 4, "learned"), make_episode(PICK, 1, 40, "learned", success=False)]))
+    rows = two.draw(RNG(0), 8000)[0]
+    starts, ends = (rows == 0).sum(), (rows == 3).sum()  # of the short one
+    assert starts == pytest.approx((rows == 4).sum(), rel=0.2)
+    assert ends == pytest.approx((rows == 43).sum(), rel=0.2)
 
 
 def test_questions_hold_the_truth(made: ValueBatches) -> None:
