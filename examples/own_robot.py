@@ -8,6 +8,7 @@ from saycan import Action, Agent, Observation, RobotSpec, Skill
 class Lamp:
     """A desk lamp with three joints that a motor controller would move; here it only remembers where it is."""
 
+    # yours: simulated=False, device=..., limits=...; apply() then sleeps until its period is over
     spec = RobotSpec("lamp", rate=20.0, joints=3, simulated=True)
 
     def __init__(self) -> None:

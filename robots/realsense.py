@@ -41,7 +41,8 @@ class RealSenseCamera:
         filters: Some of FILTERS, whatever their order. None by default: what was measured, inf where nothing came back.
             With decimation depth is coarser; it still has the size of the color picture.
         recording: A .db3 file to record into, as it comes from the camera, before the filters. It must not exist.
-            What comes after a restart goes to NAME-2.db3, since a file cannot be continued.
+            What comes after a restart goes to NAME-2.db3, NAME-3.db3 and so on, the next one that does not exist, since
+            a file cannot be continued.
         playback: A recording to play instead of a camera, at its own pace; size and rate are those recorded.
         repeat: Whether it then begins anew at its end; else `read` raises RobotError there.
         patience: Seconds in which a frame has to come.
@@ -85,7 +86,6 @@ class RealSenseCamera:
         self._pipeline: Any = None
         self._lock = threading.Lock()
         self._closed = False
-        self._starts = 0
         self._time: float | None = None  # of the last frame, in s on the clock that is told
         self._arrival = self._offset = 0.0
         self._domain: Any = None
@@ -135,22 +135,22 @@ class RealSenseCamera:
             config.enable_device_from_file(str(self._playback), self._repeat)
         else:
             if device is None:  # counted first: without one, starting takes 15 s to fail
-                device = self._find(patience)
-                config.enable_device(device.get_info(rs.camera_info.serial_number))
+                device, serial = self._find(patience)
+                config.enable_device(serial)
             else:
                 pipeline.set_device(device)
             width, height, fps = self._mode
             config.enable_stream(rs.stream.color, width, height, rs.format.rgb8, fps)
             config.enable_stream(rs.stream.depth, width, height, rs.format.z16, fps)
             if self._recording is not None:
-                config.enable_record_to_file(str(_numbered(self._recording, self._starts + 1)))
+                config.enable_record_to_file(str(_unused(self._recording)))
         try:
             profile = pipeline.start(config)
         except RuntimeError as error:
             if self._playback is not None:
                 raise BadInputError(f"{self._playback} cannot be played: {error}") from None
             raise RobotError(self._why(str(error), device)) from None
-        self._pipeline, self._starts = pipeline, self._starts + 1
+        self._pipeline = pipeline
         if self._playback is not None:
             self._player = profile.get_device().as_playback()
             self._require_streams(profile)
@@ -172,19 +172,19 @@ class RealSenseCamera:
         thread.start()
         thread.join(self._patience)
 
-    def _find(self, patience: float) -> Any:
-        rs, deadline = self._rs, time.monotonic() + patience
+    def _find(self, patience: float) -> tuple[Any, str]:
+        """The device and its serial number."""
+        deadline = time.monotonic() + patience
         while True:
-            devices = list(rs.context().query_devices())
-            serials = [device.get_info(rs.camera_info.serial_number) for device in devices]
-            for device, serial in zip(devices, serials, strict=True):
+            found = _connected(self._rs)
+            for serial, device in found.items():
                 if self._serial in ("", serial):
-                    return device
+                    return device, serial
             if self._closed or time.monotonic() >= deadline:
                 break
             time.sleep(_SLICE)
-        if serials:
-            raise RobotError(f"no RealSense has the serial number {self._serial!r}; connected: {', '.join(serials)}")
+        if found:
+            raise RobotError(f"no RealSense has the serial number {self._serial!r}; connected: {', '.join(found)}")
         raise RobotError(_absent(_USB))
 
     def _next(self) -> CameraFrame | None:
@@ -275,6 +275,20 @@ def load_pyrealsense2() -> Any:
     return rs
 
 
+def _connected(rs: Any) -> dict[str, Any]:
+    """Devices by serial number, but for those that do not tell it, as while they are pulled out. Raises RobotError."""
+    try:
+        devices = rs.context().query_devices()
+    except RuntimeError as error:
+        raise RobotError(f"librealsense cannot list what is connected: {error}") from None
+    found = {}
+    for index in range(len(devices)):
+        with contextlib.suppress(RuntimeError):
+            device = devices[index]
+            found[device.get_info(rs.camera_info.serial_number)] = device
+    return found
+
+
 def _absent(usb: Path) -> str:
     """What to do when no camera is found: it is not on USB, or it is and may not be opened."""
     if sys.platform == "linux" and any("RealSense" in _text(file) for file in usb.glob("*/product")):
@@ -296,11 +310,12 @@ def _modes(rs: Any, device: Any) -> str:
     """Sizes and rates that both color and depth have: "640 x 480 at 15, 30; ..."."""
     wanted = {rs.stream.color: rs.format.rgb8, rs.stream.depth: rs.format.z16}
     found: dict[Any, set[tuple[int, int, int]]] = {stream: set() for stream in wanted}
-    for sensor in device.query_sensors():
-        for profile in sensor.get_stream_profiles():
-            if wanted.get(profile.stream_type()) == profile.format():
-                video = profile.as_video_stream_profile()
-                found[profile.stream_type()].add((video.width(), video.height(), video.fps()))
+    with contextlib.suppress(RuntimeError):  # it was pulled out
+        for sensor in device.query_sensors():
+            for profile in sensor.get_stream_profiles():
+                if wanted.get(profile.stream_type()) == profile.format():
+                    video = profile.as_video_stream_profile()
+                    found[profile.stream_type()].add((video.width(), video.height(), video.fps()))
     rates: dict[tuple[int, int], list[int]] = {}
     for width, height, fps in sorted(set.intersection(*found.values())):
         rates.setdefault((width, height), []).append(fps)
@@ -322,8 +337,13 @@ def _pinhole(found: Any) -> NDArray[np.float64]:
     return np.array([[found.fx, 0, found.ppx], [0, found.fy, found.ppy], [0, 0, 1]], np.float64)
 
 
-def _numbered(path: Path, count: int) -> Path:
-    return path if count == 1 else path.with_stem(f"{path.stem}-{count}")
+def _unused(path: Path) -> Path:
+    """It, or the next of NAME-2, NAME-3, ... that does not exist."""
+    count, free = 1, path
+    while free.exists():
+        count += 1
+        free = path.with_stem(f"{path.stem}-{count}")
+    return free
 
 
 def _checked_filters(filters: Iterable[str]) -> tuple[str, ...]:

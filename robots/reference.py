@@ -66,11 +66,11 @@ class Reference:
         yaw = base[2]
         turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
         there = start[:3].copy()
-        there[:2] = _leashed(there[:2], base[:2], LEASH_BASE) + turn @ action.base_delta[:2]
+        there[:2] = leashed(there[:2], base[:2], LEASH_BASE) + turn @ action.base_delta[:2]
         there[2] += action.base_delta[2]
 
         position, quaternion = self._kinematics.pose(joints)
-        here = _leashed(self._position, position, self._leash)
+        here = leashed(self._position, position, self._leash)
         low, high = np.minimum(here, self._low), np.maximum(here, self._high)
         self._position = np.clip(here + action.ee_delta[:3], low, high)
         self._quaternion = rotated(_leashed_rotation(self._quaternion, quaternion), action.ee_delta[3:])
@@ -97,7 +97,8 @@ def steps_of_period(rate: float, step: float) -> int:
     return whole
 
 
-def _leashed(reference: NDArray[np.float64], measured: NDArray[np.float64], length: float) -> NDArray[np.float64]:
+def leashed(reference: NDArray[np.float64], measured: NDArray[np.float64], length: float) -> NDArray[np.float64]:
+    """The reference, or where it goes farther than so many m from what was measured, that far towards it."""
     gap = reference - measured
     distance = float(np.linalg.norm(gap))
     return reference if distance <= length else measured + gap * (length / distance)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import resolve_name
 from pathlib import Path
 
 from saycan import compose
@@ -56,16 +57,30 @@ def _source(point: EntryPoint) -> str:
 
 def _about(home: str) -> str:
     """The first line of the docstring of what lies at "module:name", read and not run."""
-    module, _, name = home.partition(":")
     try:
-        tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+        return _docstring(home).partition("\n")[0]
     except (ImportError, OSError, SyntaxError, ValueError):
         return "cannot be found"
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name.partition(".")[0]:
-            return (ast.get_docstring(node) or "").partition("\n")[0]
-        if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
-            return _about(f"{node.module}:{name}")
+    except (KeyError, RecursionError):  # in a folder without __init__.py; modules that import from each other
+        return ""
+
+
+def _docstring(home: str) -> str:
+    """The docstring of what lies at "module:name", in that module or where it imports it from.
+
+    Raises what finding, reading and parsing a module may.
+    """
+    module, _, path = home.partition(":")
+    name, file = path.partition(".")[0], _file(module)
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+            return ast.get_docstring(node) or ""
+        if isinstance(node, ast.ImportFrom):
+            given = {alias.asname or alias.name: alias.name for alias in node.names}
+            if name in given:
+                source = resolve_name("." * node.level + (node.module or ""), package)
+                return _docstring(f"{source}:{given[name]}")
     return ""
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any, cast
 
 from saycan.adapters import as_policy, as_success_detector, as_value_function
@@ -159,11 +161,15 @@ def make_language_model(name: str, **options: Any) -> LanguageModel:
         if kind == "transformers" and "|" in argument:
             of, _, options["adapter"] = argument.partition("|")
         return cast(LanguageModel, _load(LANGUAGE_MODEL_KINDS[kind])(of, **options))
-    valid = {**LANGUAGE_MODELS, **{f"{kind}:...": home for kind, home in LANGUAGE_MODEL_KINDS.items()}}
-    found = _find("language model", name, valid, "saycan.language_models")
+    found = _find("language model", name, _language_models(), "saycan.language_models")
     if isinstance(found, type) or not isinstance(as_language_model(found), LanguageModel):
         found = found(**options)  # something that makes a model, not a model
     return cast(LanguageModel, as_language_model(found))
+
+
+def _language_models() -> dict[str, str]:
+    """What is built in, as it is named."""
+    return {**LANGUAGE_MODELS, **{f"{kind}:...": home for kind, home in LANGUAGE_MODEL_KINDS.items()}}
 
 
 def with_adapter(name: str, adapter: str | None) -> str:
@@ -190,7 +196,16 @@ def as_language_model(model: Any) -> Any:
 
 
 def with_fallback(first: LanguageModel, second: str) -> LanguageModel:
-    """The first model, and while it is unavailable the one that is named, which is loaded when it is needed."""
+    """The first model, and while it is unavailable the one that is named, which is loaded when it is needed.
+
+    Raises UnknownNameError at once for a name that leads nowhere.
+    """
+    kind, _, argument = second.partition(":")
+    top = kind.partition(".")[0]
+    plugins = sorted(entry_points(group="saycan.language_models").names)
+    there = kind in (*LANGUAGE_MODEL_KINDS, *SERVERS) or top in sys.modules or (top and find_spec(top) is not None)
+    if second not in (*LANGUAGE_MODELS, *plugins) and not (argument and there):
+        raise UnknownNameError("language model", second, [*_language_models(), *plugins, "module:attribute"])
     if second == "gemma" and prompt_of(first) == "kitchen":
         second = "gemma:none"  # both are asked in the first one's prompt
     return cast(

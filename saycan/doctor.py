@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -139,7 +140,7 @@ def _packages() -> Iterator[Finding]:
 
 def _torch() -> Iterator[Finding]:
     answer, failure = _elsewhere(_TORCH)
-    again = f'{_pip()} install --force-reinstall "torch>=2.6,<2.14" "torchvision<0.29"'
+    again = f'{_pip()} install --force-reinstall "torch>=2.6,<2.14" "torchvision<0.29"{_cpu()}'
     if failure:
         yield Finding("torch", False, failure, again, needed=True)
         return
@@ -221,13 +222,21 @@ def _version(name: str) -> str | None:
 
 
 def _pip() -> str:
-    return f"{Path(sys.executable).name} -m pip"
+    """That of the Python which runs this; a shell's may be another."""
+    quote = subprocess.list2cmdline if platform.system() == "Windows" else shlex.join
+    return f"{quote([sys.executable])} -m pip"
 
 
 def _install(extra: str = "") -> str:
-    if (Path(__file__).resolve().parent.parent / "Makefile").is_file():
-        return "make setup"
-    return f'{_pip()} install "saycan-robotics{f"[{extra}]" if extra else ""}"'
+    if not (Path(__file__).resolve().parent.parent / "Makefile").is_file():
+        return f'{_pip()} install "saycan-robotics{f"[{extra}]" if extra else ""}"{_cpu()}'
+    return "make setup" if shutil.which("make") else f'{_pip()} install -e ".[gemma,dev]"{_cpu()}'
+
+
+def _cpu() -> str:
+    """What else to know of a command that may bring PyTorch."""
+    linux = platform.system() == "Linux"
+    return "  # PIP_EXTRA_INDEX_URL with PyTorch's CPU index keeps its CUDA build away" if linux else ""
 
 
 def _elsewhere(program: str) -> tuple[dict[str, Any], str]:

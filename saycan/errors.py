@@ -91,7 +91,7 @@ class HaltedError(RobotError):
 
 
 class LeaseError(RobotError):
-    """Another program drives the robot; the message says which, and since when."""
+    """Another program drives the robot, and the message says which, and since when; or that cannot be told."""
 
 
 class PolicyError(SayCanError):

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from saycan.decision import Decision
 from saycan.step import Event, Feedback, Result, Step, Tick
-from saycan.tables import bar, decision_table, result_line, step_line
+from saycan.tables import bar, decision_table, feedback_line, result_line, step_line
 
 
 class RunView:
@@ -50,7 +50,7 @@ class RunView:
                 self._steps += 1
                 return [step_line(event, self.rate)]
             case Feedback():
-                return [Text.assemble((f"  {event.source} says: ", "magenta"), event.text)]
+                return [feedback_line(event)]
             case Result():
                 return [Text(""), result_line(event)]
 

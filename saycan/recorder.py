@@ -85,8 +85,13 @@ class Recorder:
         self._thread = threading.Thread(target=self._work, name="saycan-recorder", daemon=True)
         self._thread.start()
 
-    def watch(self, events: Generator[Event, None, Result]) -> Generator[Event, None, Result]:
-        """The same events, each recorded before it is passed on; the result names the run folder, if there is one."""
+    def watch(
+        self, events: Generator[Event, None, Result], over: Callable[[], object] = lambda: None
+    ) -> Generator[Event, None, Result]:
+        """The same events, each recorded before it is passed on; the result names the run folder, if there is one.
+
+        `over` is called when there is a result: to record it may take a second or two.
+        """
         folder = str(self.folder) if self.folder.is_dir() else None
         thrown: BaseException | None = None
         try:
@@ -98,6 +103,7 @@ class Recorder:
                     return replace(result, folder=folder)
                 thrown = None
                 if isinstance(event, Result):
+                    over()
                     event = replace(event, folder=folder)
                 try:
                     self.note(event)  # inside, for Ctrl-C may well come while a picture is being taken

@@ -1,8 +1,9 @@
 """The prompt: plain words make the robot act, and it stays alive while the robot moves.
 
 A line that begins with "/" is a command with its arguments. A line that is nothing but a command's name is that command
-too. Every other line is for the robot: an instruction when it is idle, a word on the way when it is not (but a line
-that begins with "stop" stops it then). So no instruction can be mistaken for a command, but for those few single words.
+too. Every other line is for the robot: an instruction when it is idle or its run is ending, a word on the way when not
+(but a line that begins with "stop" stops it then). So no instruction can be mistaken for a command, but for those few
+single words.
 """
 
 from __future__ import annotations
@@ -176,7 +177,8 @@ class Repl:
         view.pause(self._runner.paused)
         with self._canvas.capture() as captured:
             self._canvas.print(view, width=max(20, self._console.width - 1))
-        return ANSI(f"{captured.get()}\x1b[1m{'held' if self._runner.paused else 'tell'}>\x1b[0m ")
+        word = "held" if self._runner.paused else "saycan" if self._runner.ready else "tell"
+        return ANSI(f"{captured.get()}\x1b[1m{word}>\x1b[0m ")
 
     def _take(self, line: str) -> bool:
         """Carry out one line; False when it says to leave."""
@@ -210,9 +212,11 @@ class Repl:
         return True
 
     def _hear(self, text: str) -> None:
-        if not self._runner.busy:
+        if self._runner.ready:
             instruction = check_instruction(text)
-            self._begin(instruction, lambda agent: self._setup.start(agent, instruction))
+            if self._runner.busy:
+                self._say(Text("that begins when the last run has ended", "dim"))
+            self._begin(instruction, lambda agent: self._setup.start(agent, instruction, self._runner.conclude))
             return
         self._tell(text)
         if self._runner.paused:
@@ -237,14 +241,15 @@ class Repl:
         self._runner.begin(start, take, end)
 
     def _interrupt(self) -> None:
-        """Ctrl-C: the first holds the robot, the second ends the run."""
+        """Ctrl-C: the first holds the robot, the second ends the run; where that is ending, so does the first."""
+        held = self._runner.paused
+        self._runner.pause()
         if not self._runner.busy:
             self._say(Text("nothing is moving; quit or Ctrl-D leaves", "dim"))
-        elif self._runner.paused:
+        elif held or not self._runner.paused:
             self._say(Text("ending the run", "yellow"))
             self._runner.stop()
         else:
-            self._runner.pause()
             self._say(Text("held: Enter goes on, words are told to the robot, Ctrl-C again ends the run", "yellow"))
 
     def _why(self, argument: str) -> None:
@@ -298,7 +303,7 @@ class Repl:
         if not text:
             raise BadInputError("/tell needs words, such as /tell the pepsi can, not the coke can")
         self._runner.agent.tell(text)
-        when = "before its next decision" if self._runner.busy else "when it decides next"
+        when = "when it decides next" if self._runner.ready else "before its next decision"
         self._say(Text(f"the robot hears that {when}", "dim"))
 
     def _stop(self, _: str) -> None:

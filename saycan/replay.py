@@ -15,7 +15,7 @@ from saycan.decision import Decision
 from saycan.errors import TraceError
 from saycan.figure import CAN_COLOUR, SAY_COLOUR
 from saycan.step import Feedback, Result, Step
-from saycan.tables import decision_table, result_line, step_line
+from saycan.tables import decision_table, feedback_line, result_line, step_line
 from saycan.trace import Trace, read_trace
 
 TRACE, VIDEO = "trace.jsonl", "video.mp4"
@@ -48,7 +48,7 @@ def replay_run(run: Path, out: Console, *, options: int = 5, frames: int = 6, pi
             case Step():
                 out.print(step_line(event, rate), highlight=False)
             case Feedback():
-                out.print(Text(f"  {event}", "cyan"))
+                out.print(feedback_line(event), highlight=False)
             case Result():
                 out.print(result_line(event), highlight=False)
     if not trace.whole or trace.result is None:

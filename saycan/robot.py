@@ -130,7 +130,8 @@ class Robot(Protocol):
         """Carry out one action and return when its control period is over.
 
         The driver keeps the time (a simulator advances its own clock, hardware waits on the real one), so whoever
-        drains a run needs no sleep. Returns the action that was really sent after the driver's own limits. Raises
+        drains a run needs no sleep. Returns the action that was sent, after limits of the driver's own on an
+        `Action`. What is taken off joint by joint behind it is not told: the next observation shows it. Raises
         RobotError when it cannot be sent.
         """
         ...

@@ -35,13 +35,22 @@ class Runner:
         self._open_agent = open_agent
         self._jobs: queue.Queue[Job | None] = queue.Queue()
         self._opened: Future[Agent] = Future()
-        self._busy, self._paused, self._stopping = threading.Event(), threading.Event(), threading.Event()
+        self._busy, self._paused = threading.Event(), threading.Event()
+        self._stopping, self._over = threading.Event(), threading.Event()
+        self._next: Job | None = None
+        self._changing = threading.RLock()  # all of these together
         self._thread = threading.Thread(target=self._work, name="saycan-robot", daemon=True)
 
     @property
     def busy(self) -> bool:
         """Whether a run is going on."""
         return self._busy.is_set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether another run may begin: none is going on, or the one that is hears nothing more, and none waits."""
+        with self._changing:
+            return not self.busy or (self._is_ending and self._next is None)
 
     @property
     def paused(self) -> bool:
@@ -64,19 +73,21 @@ class Runner:
         take: Callable[[Event], object],
         end: Callable[[BaseException | None], object],
     ) -> None:
-        """Begin a run and return at once; raises RuntimeError when one is going on.
+        """Begin a run and return at once; where another is ending, it begins when that has ended.
+
+        Raises RuntimeError unless `ready`.
 
         Args:
             start: Makes the events.
             take: Called with each of them, in the thread.
             end: Called when they have ended, with the error that ended them, if one did.
         """
-        if self.busy:
-            raise RuntimeError("a run is going on")
-        self._paused.clear()
-        self._stopping.clear()
-        self._busy.set()
-        self._jobs.put(lambda agent: self._carry_out(agent, start, take, end))
+        with self._changing:
+            if not self.ready:
+                raise RuntimeError("a run is going on")
+            self._next = lambda agent: self._carry_out(agent, start, take, end)
+            if not self.busy:
+                self._begin_next()
 
     def ask(self, question: Callable[[Agent], Answer]) -> Future[Answer]:
         """Have something answered in the thread: at once when idle, else after the current control period."""
@@ -91,10 +102,17 @@ class Runner:
         self._jobs.put(answer)
         return future
 
+    def conclude(self) -> None:
+        """Note that the run has its result: what is still done for it, such as recording, hears nothing more."""
+        with self._changing:
+            self._over.set()
+            self.resume()
+
     def pause(self) -> None:
         """Hold the robot after the current control period, until `resume` or `stop`; a run that is ending just ends."""
-        if self.busy and not self._stopping.is_set():
-            self._paused.set()
+        with self._changing:
+            if self.busy and not self._is_ending:
+                self._paused.set()
 
     def resume(self) -> None:
         """Go on."""
@@ -102,11 +120,13 @@ class Runner:
         self._jobs.put(lambda agent: None)  # wakes a thread that waits in a pause
 
     def stop(self) -> None:
-        """End the run within one control period."""
-        self._stopping.set()  # heard even by a run that has not begun yet
-        if self._opened.done() and self._opened.exception() is None:
-            self._opened.result().stop()
-        self.resume()
+        """End the run within one control period, and begin none that waits."""
+        with self._changing:
+            self._next = None
+            self._stopping.set()  # heard even by a run that has not begun yet
+            if self._opened.done() and self._opened.exception() is None:
+                self._opened.result().stop()
+            self.resume()
 
     def wait(self) -> None:
         """Return when everything asked for so far has been done and no run is going on."""
@@ -119,7 +139,8 @@ class Runner:
     def close(self) -> None:
         """End the run, hold and release the robot, and end the thread. Idempotent.
 
-        A thread that is still opening the agent is not waited for: nothing has moved, and it closes what it opened.
+        A thread that is still opening the agent is not waited for: nothing has moved. It closes what it opened, unless
+        the program has ended by then, which ends it too.
         """
         if not self._thread.is_alive():
             return
@@ -159,8 +180,24 @@ class Runner:
         except Exception as error:
             failure = error
         finally:
-            self._busy.clear()
+            with self._changing:
+                self._begin_next()
             end(failure)
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._stopping.is_set() or self._over.is_set()
+
+    def _begin_next(self) -> None:
+        """Let the run that waits begin, where one does."""
+        if self._next is None:
+            self._busy.clear()
+            return
+        for flag in (self._paused, self._stopping, self._over):
+            flag.clear()
+        self._busy.set()
+        self._jobs.put(self._next)
+        self._next = None
 
     def _between(self, agent: Agent) -> None:
         """Answer what has been asked; in a pause, hold the robot and wait for more."""

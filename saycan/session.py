@@ -86,12 +86,17 @@ class Setup:
             robot.close()
             raise
 
-    def start(self, agent: Agent, instruction: str) -> Generator[Event, None, Result]:
-        """A run's events, recorded when that is wanted. Raises SayCanError before anything moves."""
+    def start(
+        self, agent: Agent, instruction: str, over: Callable[[], object] = lambda: None
+    ) -> Generator[Event, None, Result]:
+        """A run's events, recorded when that is wanted; `over` as of `Recorder.watch`.
+
+        Raises SayCanError before anything moves.
+        """
         events = agent.stream(instruction)
         if self.record is None:
             return events
-        return Recorder(self.record, instruction, agent, video=self.video).watch(events)
+        return Recorder(self.record, instruction, agent, video=self.video).watch(events, over)
 
 
 def close_agent(agent: Agent) -> None:

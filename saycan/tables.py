@@ -15,7 +15,7 @@ from saycan.decision import Decision
 from saycan.figure import format_score
 from saycan.privileged import PrivilegedState
 from saycan.skill import Skill
-from saycan.step import EndState, Outcome, Result, Step
+from saycan.step import EndState, Feedback, Outcome, Result, Step
 
 _OUTCOME = {
     Outcome.SUCCEEDED: ("\u2713", "green"),
@@ -63,6 +63,11 @@ def step_line(step: Step, rate: float) -> RenderableType:
         line.append(f"  {' '.join(step.message.split())}")
     line.append(f"  {step.ticks / rate:.1f} s of robot time in {step.seconds:.1f} s", "dim")
     return line
+
+
+def feedback_line(feedback: Feedback) -> RenderableType:
+    """What the planner was told."""
+    return Text.assemble((f"  {feedback.source} says: ", "magenta"), feedback.text)
 
 
 def result_line(result: Result) -> RenderableType:

@@ -121,10 +121,11 @@ class Physics:
         return np.array(self.data.qpos[self._base])
 
     def _wipe(self) -> None:
+        """A sponge that merely lies there wipes nothing."""
         held = self._reader.held(self.data)
         if held in self._sponges:
             for cells in self._spills:
-                cells.wipe(self.model, self.data, self._sponges[held], held=True)
+                cells.wipe(self.model, self.data, self._sponges[held])
 
     def _colliding_geoms(self, id: str) -> NDArray[np.int64]:
         body = self.model.body(id).id

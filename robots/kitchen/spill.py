@@ -110,28 +110,18 @@ class SpillCells:
         """(N, 3) middles of the cells that are left, map frame, m."""
         return self._centers[self._dirty]
 
-    def reset(self, model: Any) -> None:
-        """Spill it anew."""
-        self._dirty[:] = True
-        model.geom_rgba[self._geoms, 3] = 1.0
-
-    def wipe(self, model: Any, data: Any, sponge: Any, held: bool) -> int:
-        """Remove what a sponge wipes away at this instant.
+    def wipe(self, model: Any, data: Any, sponge: Any) -> None:
+        """Remove what a held sponge wipes away at this instant.
 
         Args:
             model: Compiled model; the alpha of its cells changes.
             data: Its state, with contacts.
             sponge: Ids of the sponge's colliding geoms, which are boxes.
-            held: Whether the gripper holds that sponge; a sponge that merely lies there wipes nothing.
-
-        Returns:
-            How many cells disappeared.
         """
-        if not held or not self._dirty.any():
-            return 0
+        if not self._dirty.any():
+            return
         pairs = np.asarray(data.contact.geom).reshape(-1, 2)
         on_surface = (pairs == self._surface).any(axis=1)
-        before = int(self._dirty.sum())
         for geom in sponge:
             if not (on_surface & (pairs == geom).any(axis=1)).any():
                 continue
@@ -141,4 +131,3 @@ class SpillCells:
             reach[np.argmax(np.abs(rotation[2]))] += _NEAR
             self._dirty &= ~(local <= reach).all(axis=1)
         model.geom_rgba[self._geoms[~self._dirty], 3] = 0.0
-        return before - int(self._dirty.sum())

@@ -10,7 +10,7 @@ from typing import Any
 
 from saycan.errors import BadInputError
 from saycan.robot import Freshness, Limits
-from saycan.robots.tables import read_toml, table
+from saycan.robots.tables import above_zero, read_toml, table
 
 _DEGREE = math.pi / 180.0
 _SLOW = {"base_speed": 0.1, "base_turn": 0.5}  # m/s, rad/s: of a base, unless the file says otherwise
@@ -92,7 +92,7 @@ class LeRobotConfig:
         server: "ws://127.0.0.1:PORT" where LeRobot's process runs already; by default it is started.
         rate: Hz, of control.
         patience: s that an answer may take.
-        device: See `saycan.robot.RobotSpec`; by default the robot's port.
+        device: See `saycan.robot.RobotSpec`; by default the robot's port, else its remote_ip, else server, else name.
         limits, freshness: See `saycan.robot`.
     """
 
@@ -137,10 +137,11 @@ def _config(data: dict[str, Any]) -> LeRobotConfig:
     parts: dict[str, Any] = {"arm": ArmConfig, "gripper": GripperConfig, "base": BaseConfig, "freshness": Freshness}
     found = {key: table(parts[key], value, key) if key in parts else value for key, value in data.items()}
     base = _SLOW if "base" in found else dict.fromkeys(_SLOW, 0.0)
-    found["limits"] = table(Limits, {**base, **found.get("limits", {})}, "limits")
+    found["limits"] = table(Limits, found.get("limits", {}), "limits", **base)
     config = table(LeRobotConfig, found, "the robot")
     if not isinstance(config.robot, Mapping) or not isinstance(config.robot.get("type"), str):
         raise BadInputError('robot is a table with a type, such as type = "so101_follower"')
+    above_zero(config.rate, "rate")
     arm, gripper = config.arm, config.gripper
     count = len(arm.motors)
     for name in ("joints", "home", "scale", "offset"):

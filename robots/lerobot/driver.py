@@ -59,7 +59,8 @@ class LeRobotRobot:
         )
         self._closed = False
         with contextlib.ExitStack() as undo:
-            self.lease = Lease(config.device or f"lerobot:{config.robot.get('port') or config.server or config.name}")
+            at = config.robot.get("port") or config.robot.get("remote_ip") or config.server or config.name
+            self.lease = Lease(config.device or f"lerobot:{at}")
             undo.callback(self.lease.release)
             self._link = _Link(config, environment)
             undo.callback(self._link.close)
@@ -118,9 +119,10 @@ class LeRobotRobot:
         )
 
     def apply(self, action: Action) -> Action:
-        """Send it, and return when its control period is over.
+        """Send it, and return it when its control period is over.
 
-        Raises RobotError after close(), for what is not finite, and when LeRobot does not answer.
+        By how much `arm.speed`, or LeRobot, has shortened it is not told. Raises RobotError after close(), for what is
+        not finite, and when LeRobot does not answer.
         """
         self._require_open()
         if not action.is_finite():
@@ -145,7 +147,7 @@ class LeRobotRobot:
         return action
 
     def hold(self) -> None:
-        """The arm stays where it is, under power."""
+        """The arm stays where it is, under power; the gripper keeps what it was sent last."""
         if self._closed:
             return
         with contextlib.suppress(Exception), self._lock:
@@ -282,8 +284,10 @@ class _Link:
         self._hello: dict[str, Any] = {}
         self.url = config.server
         if not self.url:
-            plugins = [f"--plugin={plugin}" for plugin in config.plugins]
-            arguments = [json.dumps(dict(config.robot)), f"--patience={_silence(config)}", *plugins]
+            options = [f"--plugin={plugin}" for plugin in config.plugins]
+            if config.gripper is not None:
+                options.append(f"--keep={config.gripper.motor}")
+            arguments = [json.dumps(dict(config.robot)), f"--patience={_silence(config)}", *options]
             self._bridge = Bridge(_MODULE, arguments, environment)
             self._end = weakref.finalize(self, self._bridge.close)
             self.url = self._bridge.url

@@ -1,14 +1,15 @@
 """Serves a LeRobot robot; runs in LeRobot's environment, where `saycan.lerobot.Bridge` starts it.
 
     {"do": "observe"} -> {"motors": (M,), "speeds": (S,), "images": {NAME: (H, W, 3) uint8}, "time": s}
-    {"do": "send", "motors": (M,), "speeds": (S,)} -> {"sent": (M,)}, what LeRobot says that it sent
+    {"do": "send", "motors": (M,), "speeds": (S,)} -> {}
     {"do": "hold"} -> {}
 
 Motors and the speeds of a base, of which most robots have none, are in the order that is told first, in LeRobot's
 units. Time stands still while nothing new comes from a robot behind a network: LeRobot hands out the very same
 observation then. What is not finite is refused here too, since LeRobot's own clamp lets NaN through. The arm holds
-where it is and the base stands when it is told to, when nothing was asked for a while, when the client leaves, and
-before the process ends; a base stands too when it is only looked at for so long.
+where it is, the gripper keeps what it was sent last and the base stands when they are told to, when nothing was asked
+for a while, when the client leaves, and before the process ends; a base stands too when it is only looked at for so
+long.
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ class ArmServer(Server):
         plugins: Modules that register further types.
         patience: s without a question, after which the arm is held.
         port: See `Server`.
+        keep: Motors that stay at what they were sent last when the others are held where they are: of a gripper, which
+            does not get to where it squeezes.
 
     Raises:
-        BadInputError: LeRobot knows no such robot, or cannot make it of this.
+        BadInputError: LeRobot knows no such robot, or cannot make it of this; or it has no such motor to keep.
         MissingPartError: LeRobot, or what this robot needs, is not installed.
         RobotError: It does not answer, or is not calibrated.
     """
@@ -56,7 +59,12 @@ class ArmServer(Server):
     busy = "another program drives this robot; end that first"
 
     def __init__(
-        self, table: Mapping[str, Any], plugins: Sequence[str] = (), patience: float = 0.5, port: int = 0
+        self,
+        table: Mapping[str, Any],
+        plugins: Sequence[str] = (),
+        patience: float = 0.5,
+        port: int = 0,
+        keep: Sequence[str] = (),
     ) -> None:
         self._version = require_lerobot()
         self._robot = _make(table, plugins, self._version)
@@ -73,6 +81,14 @@ class ArmServer(Server):
                 f"{self._robot.name} is moved by {', '.join(names) or 'nothing'}; what can be driven here is an arm "
                 f"whose motors take positions (NAME{_POSITION}), on a base that takes speeds (NAME{_SPEED}) or stands"
             )
+        motors = self._motors()
+        strange = [name for name in keep if name not in motors]
+        if strange:
+            raise BadInputError(
+                f"keep, or gripper.motor in the robot's file, names {', '.join(strange)}, and {self._robot.name} has "
+                f"{', '.join(motors)}"
+            )
+        self._kept = np.array([name in keep for name in motors])  # (M,)
         self._cameras = {str(name): tuple(shape) for name, shape in cameras.items() if isinstance(shape, tuple)}
         self._connect()
         try:
@@ -96,7 +112,8 @@ class ArmServer(Server):
             if verb == "observe":
                 return self._observe()
             if verb == "send":
-                return {"sent": self._send(question.get("motors"), question.get("speeds", np.zeros(len(self._speeds))))}
+                self._send(question.get("motors"), question.get("speeds", np.zeros(len(self._speeds))))
+                return {}
             if verb == "hold":
                 self._hold()
                 return {}
@@ -172,7 +189,7 @@ class ArmServer(Server):
             self._seen, self._seen_at = seen, time.monotonic()
         return seen
 
-    def _send(self, motors: Any, speeds: Any) -> NDArray[np.float64]:
+    def _send(self, motors: Any, speeds: Any) -> None:
         if self._ended:
             raise RobotError("the robot was let go")
         for told, names, what in (
@@ -189,19 +206,17 @@ class ArmServer(Server):
         self._held = False
         self._stop_at = time.monotonic() + self._speeds_last if speeds.any() else math.inf
         sent = self._robot.send_action(goal)
-        last = np.array([float(sent.get(name, goal)) for name, goal in zip(self._names, motors, strict=True)])
-        self._last = last
-        return last
+        self._last = np.array([float(sent.get(name, goal)) for name, goal in zip(self._names, motors, strict=True)])
 
     def _hold(self) -> None:
-        """Send it where it is, or where it was sent last if it does not say where it is. Never raises."""
+        """Send motors where they are; where they were sent last if kept, or if none says where it is. Never raises."""
         if self._held or self._ended:
             return
         here = self._last
         with contextlib.suppress(Exception):
             seen = self._look()
             measured = np.array([float(seen[name]) for name in self._names])
-            here = measured if np.isfinite(measured).all() else here
+            here = np.where(self._kept, here, measured) if np.isfinite(measured).all() else here
         with contextlib.suppress(Exception):
             self._robot.send_action({**self._told(here), **dict.fromkeys(self._speeds, 0.0)})
             self._held, self._stop_at = True, math.inf
@@ -265,12 +280,13 @@ def main() -> None:
     parser.add_argument("--plugin", action="append", default=[])
     parser.add_argument("--patience", type=float, default=0.5)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--keep", action="append", default=[], help="a gripper's motor, which keeps its goal in a hold")
     asked = parser.parse_args()
     try:
         table = json.loads(asked.robot)
     except ValueError as error:
         parser.error(f"the robot is JSON: {error}")
-    serve(lambda: ArmServer(table, asked.plugin, asked.patience, asked.port))
+    serve(lambda: ArmServer(table, asked.plugin, asked.patience, asked.port, asked.keep))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 from saycan.errors import BadInputError
 from saycan.place import Place
 from saycan.robot import Freshness, Limits
-from saycan.robots.tables import one_of, read_toml, table, tables
+from saycan.robots.tables import above_zero, one_of, read_toml, table, tables
 
 ARM_INTERFACES = ("follow_joint_trajectory", "joint_trajectory", "joint_state")
 GRIPPER_INTERFACES = ("gripper_command", "joint_state")
@@ -109,7 +109,7 @@ class Ros2Config:
         sim_time: Whether time is what /clock says.
         patience: s that is waited for topics and servers before it is said what is missing.
         device: See `saycan.robot.RobotSpec`; by default the ROS domain and the arm's command.
-        limits, freshness: See `saycan.robot`.
+        limits, freshness: See `saycan.robot`; in a file without base its speeds are 0 unless it says otherwise.
         places: The map of the furniture.
     """
 
@@ -153,8 +153,7 @@ def read_config(path: str | Path) -> Ros2Config:
 
 
 def _config(data: dict[str, Any]) -> Ros2Config:
-    parts: dict[str, Any] = {"arm": ArmConfig, "gripper": GripperConfig, "base": BaseConfig, "limits": Limits}
-    parts["freshness"] = Freshness
+    parts: dict[str, Any] = {"arm": ArmConfig, "gripper": GripperConfig, "base": BaseConfig, "freshness": Freshness}
     found: dict[str, Any] = {}
     for key, value in data.items():
         if key in parts:
@@ -165,7 +164,10 @@ def _config(data: dict[str, Any]) -> Ros2Config:
             found[key] = {name: _place(name, one) for name, one in tables(value, key)}
         else:
             found[key] = value
+    still = {} if "base" in data else {"base_speed": 0.0, "base_turn": 0.0}
+    found["limits"] = table(Limits, found.get("limits", {}), "limits", **still)
     config = table(Ros2Config, found, "the robot")
+    above_zero(config.rate, "rate")
     arm, gripper = config.arm, config.gripper
     if len(arm.home) != len(arm.joints) or not arm.joints:
         raise BadInputError(f"arm.home has a number for each of arm.joints ({len(arm.joints)}), found {len(arm.home)}")

@@ -144,11 +144,11 @@ class Ros2Robot:
         )  # fmt: skip
 
     def apply(self, action: Action) -> Action:
-        """Send it, and return when its control period is over by the robot's clock.
+        """Send it, and return it when its control period is over by the robot's clock.
 
-        Raises RobotError after close(), for an action or a measurement that is not finite (nothing is sent then), when
-        a controller refuses, when the clock stands still, and when no message is heard any more since the node's thread
-        has died.
+        By how much `arm.speed` has shortened it is not told. Raises RobotError after close(), for an action or a
+        measurement that is not finite (nothing is sent then), when a controller refuses, when the clock stands still,
+        and when no message is heard any more since the node's thread has died.
         """
         self._require_open()
         if not action.is_finite():

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from saycan import goals
 from saycan.robots.kitchen import Kitchen
 from saycan.robots.kitchen.control import ARM_JOINTS, GRIP_WIDTH, ROBOT_XML
-from saycan.robots.reference import LEASH_BASE
+from saycan.robots.reference import LEASH_BASE, leashed
 from saycan.robots.ros2.pictures import from_picture
 from saycan.ros import Session, stamp
 
@@ -91,7 +91,7 @@ class KitchenNode:
             velocity = self._velocity if self._time - self._velocity_at <= DEAD_MAN else np.zeros(3)
             yaw = self._base[2]
             turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
-            self._base[:2] = _leashed(self._base[:2], self._measured[:2]) + turn @ velocity[:2] / RATE
+            self._base[:2] = leashed(self._base[:2], self._measured[:2], LEASH_BASE) + turn @ velocity[:2] / RATE
             self._base[2] += velocity[2] / RATE
             if self._trajectory is not None:
                 self._joints = self._trajectory.at(self._time + 1.0 / RATE)
@@ -278,12 +278,6 @@ def _joint(
         f'<joint name="{name or f"{child}_fixed"}" type="{kind}"><parent link="{parent}"/><child link="{child}"/>'
         f'<origin xyz="{" ".join(map(str, position))}" rpy="{roll} {pitch} {yaw}"/>{rest}</joint>'
     )
-
-
-def _leashed(reference: NDArray[np.float64], measured: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A blocked base pushes with a bounded force."""
-    gap = reference - measured
-    return measured + gap * min(1.0, LEASH_BASE / max(float(np.linalg.norm(gap)), 1e-9))
 
 
 def _seconds(duration: Any) -> float:

@@ -12,8 +12,8 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Progress:
 
     Attributes:
         step: Batches done.
-        losses: Means since the last report.
+        losses: Means since the last evaluation; in a report between two of them of the last 50 batches at most.
         scores: Of the last evaluation.
         seconds: Spent training, over all pieces.
     """
@@ -179,8 +179,10 @@ def _average(average: nn.Module, network: nn.Module, decay: float) -> None:
 
 def _log(path: Path, row: Mapping[str, float]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps({name: round(float(value), 6) for name, value in row.items()}) + "\n"
+    whole = not path.exists() or path.read_bytes().endswith(b"\n")
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({name: round(float(value), 6) for name, value in row.items()}) + "\n")
+        file.write(line if whole else "\n" + line)
 
 
 def _save(
@@ -243,8 +245,11 @@ def _resume(
 
 
 def read_curve(folder: Path) -> list[dict[str, float]]:
-    """The rows that were logged, in order; of rows for the same step the last."""
+    """The rows that were logged, in order; of rows for the same step the last. A line that was cut off is none."""
     path = folder / CURVE
-    lines: Iterable[str] = path.read_text(encoding="utf-8").splitlines() if path.exists() else ()
-    rows = {int(row["step"]): row for row in map(json.loads, lines)}
+    rows: dict[int, dict[str, float]] = {}
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            row = json.loads(line)
+            rows[int(row["step"])] = row
     return [rows[step] for step in sorted(rows)]

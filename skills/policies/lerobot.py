@@ -63,6 +63,7 @@ class LeRobotPolicy(RemotePolicy):
         self._motors = robot if isinstance(robot, MotorDriven) else None
         self._bridge: Bridge | None = None
         self._began: float | None = None
+        self._opening: float | None = None  # that was commanded last
         url = self._name
         if not url.startswith(("ws://", "wss://")):
             found = Path(checkpoint)
@@ -90,7 +91,7 @@ class LeRobotPolicy(RemotePolicy):
     def reset(self, skill: Skill) -> None:
         """The next observation begins anew."""
         super().reset(skill)
-        self._began = None
+        self._began = self._opening = None
 
     def act(self, observation: Observation, skill: Skill) -> Action:
         """The action for this moment. Raises PolicyError when none came in time, or one that is none."""
@@ -98,8 +99,12 @@ class LeRobotPolicy(RemotePolicy):
             self._began = observation.time
         left = skill.seconds - (observation.time - self._began)
         if self._ends_by_time and left < 1.5 / self._rate:
-            return Action(gripper=min(max(observation.gripper, 0.0), 1.0), terminate=True)
-        return super().act(observation, skill)
+            # What was measured would let go of what stops the fingers before they get where they were sent.
+            opening = observation.gripper if self._opening is None else self._opening
+            return Action(gripper=min(max(opening, 0.0), 1.0), terminate=True)
+        action = super().act(observation, skill)
+        self._opening = action.gripper
+        return action
 
     def close(self) -> None:
         """End the connection, and the process where it was started here. Idempotent."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,8 @@ def test_what_streams_is_recorded_and_played_back(device: SyntheticDevice, tmp_p
 
 
 def test_a_camera_that_falls_silent_is_started_again(device: SyntheticDevice, tmp_path: Path) -> None:
+    other = tmp_path / "run-2.db3"
+    other.write_text("of another day")
     with Feed(device, scene) as feed:
         camera = live(device, recording=tmp_path / "run.db3", patience=1.0)
         before = camera.read()
@@ -170,7 +173,9 @@ def test_a_camera_that_falls_silent_is_started_again(device: SyntheticDevice, tm
         assert after.time > before.time + 0.5
         camera.close()
         timer.join()
-    assert {file.name for file in tmp_path.iterdir()} == {"run.db3", "run-2.db3"}
+    assert other.read_text() == "of another day"
+    other.unlink()
+    assert {file.name for file in tmp_path.iterdir()} == {"run.db3", "run-3.db3"}
     for file in tmp_path.iterdir():  # both are whole
         RealSenseCamera(playback=file).close()
 
@@ -225,6 +230,46 @@ def test_no_camera_is_told_within_a_second(rs) -> None:
     with pytest.raises(RobotError, match=r"no Intel RealSense is connected|may not open it|has the serial number"):
         RealSenseCamera(serial="no such camera")
     assert time.monotonic() - began < 1.0
+
+
+class Leaving:
+    """A device that is being pulled out: it tells its number yet, or not even that."""
+
+    def __init__(self, serial: str | None) -> None:
+        self._serial = serial
+
+    def get_info(self, what: object) -> str:
+        if self._serial is None:
+            raise RuntimeError("no such device")
+        return self._serial
+
+    def query_sensors(self) -> Any:
+        raise RuntimeError("no such device")
+
+
+def test_a_device_that_is_being_pulled_out_is_passed_over(rs, monkeypatch) -> None:
+    def start(*_: object) -> None:
+        raise RuntimeError("Couldn't resolve requests")
+
+    found = [Leaving(None), Leaving("7")]
+    monkeypatch.setattr(rs, "context", lambda: SimpleNamespace(query_devices=lambda: found))
+    monkeypatch.setattr(rs.pipeline, "start", start)
+    with pytest.raises(RobotError, match="has the serial number '42'; connected: 7"):
+        RealSenseCamera(serial="42")
+    with pytest.raises(RobotError, match="valid: none"):
+        RealSenseCamera()
+    del found[1]
+    with pytest.raises(RobotError, match=r"no Intel RealSense is connected|may not open it"):
+        RealSenseCamera()
+
+
+def test_devices_that_cannot_be_listed_are_told(rs, monkeypatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(rs, "context", lambda: SimpleNamespace(query_devices=fail))
+    with pytest.raises(RobotError, match="cannot list what is connected: out of memory"):
+        RealSenseCamera()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's list of USB devices")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,34 @@ def test_what_other_packages_bring_comes_last_and_need_not_load(monkeypatch: pyt
     broken, mine = choices("robots")[-2:]
     assert (broken.name, broken.source, broken.about) == ("broken", "an unknown package", "cannot be found")
     assert mine.name == "mine" and mine.about.startswith("A robot for tests")
+
+
+@pytest.mark.parametrize(
+    ("files", "home", "about"),
+    [
+        ({"__init__": "from .robot import Arm"}, "lab:Arm", "Seven joints."),
+        ({"__init__": "from .robot import Arm as MyRobot"}, "lab:MyRobot", "Seven joints."),
+        ({"__init__": "from lab.robot import Arm as A"}, "lab:A.Left", "Seven joints."),
+        ({"kinds/__init__": "from ..robot import Arm"}, "lab.kinds:Arm", "Seven joints."),
+        ({"kinds/__init__": "", "kinds/seven": "from ..robot import Arm"}, "lab.kinds.seven:Arm", "Seven joints."),
+        ({"kinds/seven": "from ..robot import Arm"}, "lab.kinds.seven:Arm", ""),
+        ({"__init__": "from ...robot import Arm"}, "lab:Arm", "cannot be found"),
+        ({"__init__": "from .gone import Arm"}, "lab:Arm", "cannot be found"),
+        ({"__init__": "from . import Arm"}, "lab:Arm", ""),
+    ],
+)
+def test_what_a_package_imports_is_read_where_it_is(
+    files: dict[str, str], home: str, about: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = 'class Arm:\n    """Seven joints.\n\n    And more.\n    """\n'
+    for name, code in {"__init__": "", **files, "robot": arm}.items():
+        file = tmp_path / "lab" / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(catalogue, "entry_points", lambda group: [EntryPoint("mine", home, group)])
+    assert choices("robots")[-1].about == about
+    assert "lab" not in sys.modules
 
 
 def test_nothing_heavy_is_imported_for_it() -> None:

@@ -146,8 +146,12 @@ def test_weights_that_are_not_there_are_named(tmp_path) -> None:
     for path in (tmp_path / "none.safetensors", tmp_path):
         with pytest.raises(MissingPartError, match=r"no trained weights at .*saycan train"):
             compose.make_policy(f"learned:{path}", FakeRobot())
-    with pytest.raises(BadInputError, match="'learned:' needs a file after the colon"):
-        compose.make_policy("learned:", FakeRobot())
+    for make in (compose.make_policy, compose.make_values, compose.make_detector):
+        with pytest.raises(BadInputError, match="'learned:' needs a file after the colon"):
+            make("learned:", FakeRobot())
+    for make in (compose.make_values, compose.make_detector):
+        with pytest.raises(MissingPartError, match=r"no trained weights at .*none\.safetensors"):
+            make(f"learned:{tmp_path / 'none.safetensors'}", FakeRobot())
 
 
 def test_what_is_no_checkpoint_is_no_policy(tmp_path) -> None:
@@ -217,6 +221,21 @@ def test_a_stand_in_is_asked_in_the_words_of_the_first() -> None:
             both._second()
             assert both.prompt_name == getattr(first, "prompt_name", "kitchen")
     assert names == ["gemma:none", "gemma"]
+
+
+@pytest.mark.parametrize("name", ["gema", "opnai:gpt", "openai:", "scripted", ":m", ".a:m", "no_such.lab:m", ""])
+def test_a_stand_in_that_nobody_knows_is_told_at_once(plugins, name) -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown language model .*gemma, .*openai:\.\.\., .*echo, module"):
+        compose.with_fallback(ScriptedLanguageModel(["x"]), name)
+
+
+def test_a_stand_in_is_not_imported_before_it_is_needed(plugins, tmp_path, monkeypatch) -> None:
+    (tmp_path / "stand_in_lab.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = ("gemma", "gemma:none", "openai:gpt", "http://127.0.0.1:1/v1#m", "scripted:a|b", "echo", "__main__:model")
+    for name in (*known, "stand_in_lab:model", "stand_in_lab.deep:model"):
+        compose.with_fallback(ScriptedLanguageModel(["x"]), name)
+    assert "stand_in_lab" not in sys.modules
 
 
 def test_plain_functions_by_name(tmp_path, monkeypatch) -> None:

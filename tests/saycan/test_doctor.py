@@ -33,6 +33,7 @@ def well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(subprocess, "run", answer)
     monkeypatch.setattr(doctor, "find_spec", lambda name: object())
     monkeypatch.setattr(doctor, "_version", lambda name: "1.0")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setenv("SAYCAN_CACHE", str(tmp_path))
     choice = SimpleNamespace(name="gl (egl)", gl=True, reason="egl works")
     monkeypatch.setattr("saycan.compose.probe", lambda name: choice if name == "renderer" else tmp_path)
@@ -67,6 +68,29 @@ def test_a_missing_package_is_named_with_the_command_and_exit_code_1(monkeypatch
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
     assert "mujoco (needed): make setup" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("system", "python", "pip", "more"),
+    [
+        ("Linux", "/my lab/python", "'/my lab/python' -m pip", "  # PIP_EXTRA_INDEX_URL with PyTorch's CPU index "),
+        ("Darwin", "/lab/.venv/bin/python", "/lab/.venv/bin/python -m pip", ""),
+        ("Windows", r"C:\my lab\python.exe", r'"C:\my lab\python.exe" -m pip', ""),
+    ],
+)
+def test_what_mends_is_done_with_this_python(
+    monkeypatch: pytest.MonkeyPatch, system: str, python: str, pip: str, more: str
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("sys.executable", python)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", "no torch"))
+    assert find("mujoco").mend.startswith(f'{pip} install -e ".[gemma,dev]"{more}')
+    mends = [finding.mend for finding in examine() if finding.what == "torch" and finding.state == "no torch"]
+    (mend,) = mends
+    assert mend.startswith(f'{pip} install --force-reinstall "torch>=2.6,<2.14" "torchvision<0.29"{more}')
+    assert ("#" in mend) is bool(more)
 
 
 def test_a_missing_language_model_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

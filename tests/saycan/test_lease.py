@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from saycan import lease as leases
 from saycan.errors import LeaseError
 from saycan.lease import Lease
 
@@ -50,3 +51,40 @@ def test_a_holder_that_left_no_word_is_still_one(tmp_path: Path) -> None:
     with pytest.raises(LeaseError, match="another program"):
         Lease("arm 7", tmp_path)
     lease.release()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="another folder on Windows")
+def test_every_user_looks_in_the_same_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks, temporary = tmp_path / "locks", tmp_path / "temporary"
+    monkeypatch.setattr(leases, "_SHARED", (locks, temporary))
+    monkeypatch.setattr("platformdirs.user_runtime_path", lambda: tmp_path / "own")
+    assert leases._folder() == tmp_path / "own" / "saycan"
+    temporary.mkdir()
+    temporary.chmod(0o1777)
+    assert leases._folder() == temporary / "saycan"
+    locks.mkdir()
+    locks.chmod(0o755)  # root may write there, and nobody else
+    assert leases._folder() == temporary / "saycan"
+    locks.chmod(0o1777)
+    assert leases._folder() == locks / "saycan"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such modes on Windows")
+def test_users_take_turns(tmp_path: Path) -> None:
+    folder, theirs = tmp_path / "saycan", tmp_path / "theirs"
+    Lease("arm 7", folder).release()
+    assert folder.stat().st_mode & 0o7777 == 0o777
+    (note,) = folder.glob("*.json")
+    note.unlink()
+    note.symlink_to(theirs)
+    lease = Lease("arm 7", folder)
+    with pytest.raises(LeaseError, match=f"process {os.getpid()}"):
+        Lease("arm 7", folder)
+    assert not theirs.exists()
+    lease.release()
+
+
+def test_a_lock_that_cannot_be_opened_is_told_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "saycan").write_text("")
+    with pytest.raises(LeaseError, match=r"arm 7 .* cannot be opened: .*remove .*saycan"):
+        Lease("arm 7", tmp_path / "saycan")

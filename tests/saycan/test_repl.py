@@ -18,6 +18,7 @@ from rich.console import Console
 
 from saycan.action import Action
 from saycan.errors import MissingPartError
+from saycan.recorder import Recorder
 from saycan.repl import Repl
 from saycan.robots.fake import FakeRobot
 from saycan.session import Setup, endings
@@ -175,6 +176,55 @@ def test_words_on_the_way_are_told_also_out_of_a_pause(talk: Conversation) -> No
     assert decision is not None
     assert "the blue one" in decision.prompt
     assert "and the red one" in decision.prompt
+
+
+@pytest.fixture
+def recording(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Runs take long to be recorded: whether one has its result, and leave to go on."""
+    over, recorded, close = threading.Event(), threading.Event(), Recorder.close
+
+    def late(recorder: Recorder) -> None:
+        over.set()
+        recorded.wait(10)
+        close(recorder)
+
+    monkeypatch.setattr(Recorder, "close", late)
+    yield over, recorded
+    recorded.set()
+
+
+def test_words_after_the_result_are_a_new_instruction(
+    talk: Conversation, recording: tuple[threading.Event, threading.Event], tmp_path: Path
+) -> None:
+    over, recorded = recording
+    talk.type("clean the table" + ENTER)
+    talk.until(over.is_set)
+    talk.type("clean it again" + ENTER)
+    talk.hear("that begins when the last run has ended")
+    talk.type("with the sponge" + ENTER)
+    talk.hear("the robot hears that before its next decision")
+    recorded.set()
+    talk.hear("recorded in")
+    talk.hear("human says: with the sponge")
+    talk.hear("recorded in")
+    assert "human says: clean it again" not in talk.text
+    assert sorted(folder.name[16:] for folder in (tmp_path / "runs").iterdir()) == ["clean-it-again", "clean-the-table"]
+
+
+def test_ctrl_c_after_the_result_takes_back_what_waits(
+    talk: Conversation, recording: tuple[threading.Event, threading.Event], tmp_path: Path
+) -> None:
+    over, recorded = recording
+    talk.type("clean the table" + ENTER)
+    talk.until(over.is_set)
+    talk.type("clean it again" + ENTER)
+    talk.hear("that begins when the last run has ended")
+    talk.type(CTRL_C)
+    talk.hear("ending the run")
+    recorded.set()
+    talk.hear("recorded in")
+    talk.until(lambda: not talk.repl._runner.busy)
+    assert len([*(tmp_path / "runs").iterdir()]) == 1
 
 
 @pytest.mark.parametrize("line", ["stop", "/stop", "Stop!", "stop, not that one"])

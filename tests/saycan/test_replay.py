@@ -41,7 +41,8 @@ def test_a_run_is_told_step_by_step_in_order(run: Path, tmp_path: Path) -> None:
     text = replay(run, picture=tmp_path / "moments.png")
     lines = text.splitlines()
     assert lines[0] == "clean the table"
-    told = ("find the sponge", "pick up the sponge", "the blue one", "it | slipped", "the planner chose done")
+    heard = "\n  human says: the blue one\n"
+    told = ("find the sponge", "pick up the sponge", heard, "it | slipped", "the planner chose done")
     assert all(words in text for words in told)
     assert text.index("the blue one") < text.index("it | slipped") < text.index("the planner chose done")
     assert "breaks off" not in text

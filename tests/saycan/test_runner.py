@@ -126,6 +126,44 @@ def test_stop_ends_a_run_also_out_of_a_pause_and_before_it_began(watched: Watche
     assert len(watched.robot.actions) <= 2
 
 
+def test_a_run_begins_as_soon_as_the_one_that_was_stopped_has_ended(watched: Watched) -> None:
+    watched.begin()
+    until(lambda: len(watched.robot.actions) > 3)
+    assert not watched.runner.ready
+    watched.runner.stop()
+    assert watched.runner.ready
+    watched.begin()
+    with pytest.raises(RuntimeError, match="a run is going on"):
+        watched.begin()
+    watched.runner.wait()
+    ends = [event.end for event in watched.events if isinstance(event, Result)]
+    assert ends == [EndState.STOPPED, EndState.FINISHED]
+    assert watched.failures == [None, None]
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_run_that_has_its_result_lets_another_wait(watched: Watched, stop: bool) -> None:
+    recorded = threading.Event()
+
+    def recording(agent: Agent) -> Iterator[Event]:
+        watched.runner.conclude()
+        recorded.wait(10)
+        yield from ()
+
+    watched.runner.begin(recording, watched.events.append, watched.failures.append)  # type: ignore[arg-type]
+    until(lambda: watched.runner.ready)
+    watched.begin()
+    assert watched.runner.busy and not watched.runner.ready
+    watched.runner.pause()
+    assert not watched.runner.paused
+    if stop:
+        watched.runner.stop()
+    recorded.set()
+    watched.runner.wait()
+    assert watched.failures == ([None] if stop else [None, None])
+    assert [event.end for event in watched.events if isinstance(event, Result)] == [EndState.FINISHED][stop:]
+
+
 def test_a_run_that_cannot_begin_is_told(watched: Watched) -> None:
     watched.runner.begin(lambda agent: agent.stream(""), watched.events.append, watched.failures.append)
     watched.runner.wait()

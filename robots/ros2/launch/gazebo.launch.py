@@ -3,10 +3,10 @@
     ros2 launch robots/ros2/launch/gazebo.launch.py urdf:=panda.urdf world:=table.sdf agent:=examples/ros2_arm.py
 
 The URDF has a <ros2_control> tag with gz_ros2_control and names the controllers; the world holds the head camera. The
-agent is a script of yours, since no robot but the kitchen comes with a policy, values and phrases (docs/ros2.md).
+agent is a script of yours, since no robot but the kitchen comes with a policy, values and phrases (docs/ros2.md). It
+runs in the Python that comes first on PATH: that of the activated environment, while `ros2` runs in the system's.
 """
 
-import sys
 from pathlib import Path
 
 from launch import LaunchDescription
@@ -28,7 +28,7 @@ CONTROLLERS = ["joint_state_broadcaster", "panda_arm_controller", "panda_hand_co
 def _nodes(context):
     urdf = Path(LaunchConfiguration("urdf").perform(context)).read_text()
     simulated = {"use_sim_time": True}
-    agent = [sys.executable, LaunchConfiguration("agent")]
+    agent = ["python3", LaunchConfiguration("agent")]
     return [
         Node(
             package="robot_state_publisher",

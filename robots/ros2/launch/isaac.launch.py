@@ -3,10 +3,10 @@
     ros2 launch robots/ros2/launch/isaac.launch.py urdf:=franka.urdf agent:=my_agent.py
 
 Isaac Sim is started by itself, with the bridge and the graph that robots/ros2/configs/isaac_franka.toml describes; it
-publishes no robot description, which is done here (description = "/robot_description" in the config then).
+publishes no robot description, which is done here (description = "/robot_description" in the config then). The agent
+runs in the Python that comes first on PATH: that of the activated environment, while `ros2` runs in the system's.
 """
 
-import sys
 from pathlib import Path
 
 from launch import LaunchDescription
@@ -23,7 +23,7 @@ def _nodes(context):
             executable="robot_state_publisher",
             parameters=[{"robot_description": urdf, "use_sim_time": True}],
         ),
-        ExecuteProcess(cmd=[sys.executable, LaunchConfiguration("agent")], output="screen"),
+        ExecuteProcess(cmd=["python3", LaunchConfiguration("agent")], output="screen"),
     ]
 
 

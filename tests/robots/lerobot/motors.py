@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socketserver
 import threading
 import time
@@ -19,6 +20,7 @@ class Motors:
     Attributes:
         port: Where they are asked, a line of JSON each: {"goal": {...}}, {"read": 1} or {"power": bool}.
         goals: All that were sent.
+        stops: Below which something keeps a motor from going.
         power: Whether they are under power.
         broken: Whether they answer no more.
     """
@@ -28,6 +30,7 @@ class Motors:
         self._at = dict.fromkeys(NAMES, 0.0) | {"lift": -45.0, "elbow": 90.0, "gripper": 50.0}
         self._goal, self._time = dict(self._at), time.monotonic()
         self.goals: list[dict[str, float]] = []
+        self.stops: dict[str, float] = {}
         self.power, self.broken = False, False
         motors = self
 
@@ -60,7 +63,8 @@ class Motors:
         with self._lock:
             way = SPEED * (time.monotonic() - self._time)
             return {
-                name: self._at[name] + min(max(goal - self._at[name], -way), way) for name, goal in self._goal.items()
+                name: max(self._at[name] + min(max(goal - self._at[name], -way), way), self.stops.get(name, -math.inf))
+                for name, goal in self._goal.items()
             }
 
     def still(self, seconds: float = 0.3) -> bool:

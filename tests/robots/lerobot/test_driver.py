@@ -1,14 +1,17 @@
-"""Our driver without LeRobot: where a base is that says how fast it goes."""
+"""Our driver without LeRobot: whose its device is, and where a base is that says how fast it goes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from saycan.errors import LeaseError, MissingPartError
+from saycan.robots.lerobot.config import read_config
 from saycan.robots.lerobot.driver import LeRobotRobot
 from tests.robots.lerobot.arm import FILE, HERE
 from tests.robots.lerobot.motors import NAMES
@@ -42,6 +45,32 @@ def robot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LeRobotRo
     made = LeRobotRobot(path)
     yield made
     made.close()
+
+
+def test_a_robot_behind_a_network_is_one_device_whatever_it_is_called(robot: LeRobotRobot, tmp_path: Path) -> None:
+    config = read_config(tmp_path / "arm.toml")
+    config = replace(config, robot={"type": "lekiwi_client", "remote_ip": "10.0.0.7"}, server="ws://127.0.0.1:1")
+    one = LeRobotRobot(config)
+    assert one.spec.device == "lerobot:10.0.0.7"
+    with pytest.raises(LeaseError, match="is driven by"):
+        LeRobotRobot(replace(config, name="another", server="ws://127.0.0.1:2"))
+    one.close()
+
+
+def test_lerobots_process_is_told_which_motor_keeps_what_is_in_the_gripper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(module: str, arguments: list[str], environment: object) -> None:
+        raise MissingPartError(" ".join(arguments[1:]))
+
+    monkeypatch.setattr("saycan.lease._folder", lambda: tmp_path)
+    monkeypatch.setattr("saycan.robots.lerobot.driver.Bridge", start)
+    path = tmp_path / "arm.toml"
+    path.write_text(FILE.format(here=HERE, port=1, folder=tmp_path))
+    with pytest.raises(MissingPartError, match=r"--keep=gripper$"):
+        LeRobotRobot(path)
+    with pytest.raises(MissingPartError, match=r"--plugin=lerobot_robot_simulated$"):
+        LeRobotRobot(replace(read_config(path), gripper=None))
 
 
 def drive(robot: LeRobotRobot) -> float:

@@ -29,14 +29,17 @@ from tests.robots.lerobot.motors import NAMES, Motors
 class TestAProcessOfItsOwn:
     pytestmark = needs_lerobot
 
-    def test_killed_in_mid_motion_it_leaves_the_arm_still(self, file: Path, motors: Motors) -> None:
+    def test_killed_in_mid_motion_it_leaves_the_arm_still_and_what_is_gripped_in_the_gripper(
+        self, file: Path, motors: Motors
+    ) -> None:
         program = (
             "from saycan import Gate; from saycan.action import Action; from saycan.compose import make_robot\n"
             f"robot = make_robot('lerobot:{file}'); gate = Gate(robot)\n"
             "print(robot._link._bridge._process.pid, flush=True)\n"
-            "while True: gate.observe(); gate.apply(Action([0, 0.02, 0, 0, 0, 0]))"
+            "while True: gate.observe(); gate.apply(Action([0, 0.02, 0, 0, 0, 0], gripper=0.0))"
         )
         root = str(HERE.parents[2])
+        motors.stops["gripper"] = 35.0
         assert not motors.power
         with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=root) as started:
             assert started.stdout is not None
@@ -50,6 +53,7 @@ class TestAProcessOfItsOwn:
         assert abs(motors.positions()["pan"] - there_) < 15.0
         last = motors.goals[-1]
         assert last["pan"] == pytest.approx(motors.positions()["pan"])
+        assert last["gripper"] == 0.0 and motors.positions()["gripper"] == 35.0
 
     @pytest.mark.skipif(sys.platform != "linux", reason="pseudo-terminals take a servo's line speed on Linux")
     def test_lerobots_own_driver_of_the_so101_moves_its_servos(self, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import saycan.robots.ros2
 from saycan.errors import BadInputError, LeaseError, MissingPartError
 from saycan.lease import Lease
+from saycan.robot import Limits
 from saycan.robots.kitchen import Kitchen
 from saycan.robots.ros2.config import read_config
 from saycan.robots.ros2.driver import Ros2Robot
@@ -49,6 +50,7 @@ def test_launch_files_parse_and_name_packaged_things_that_exist(file: Path) -> N
     tree = ast.parse(file.read_text())
     assert "generate_launch_description" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     modules = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert "python3" in modules and "sys" not in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for name in modules:
         if name.startswith("saycan."):
             assert find_spec(name) is not None, name
@@ -73,6 +75,19 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
     config = read_config(file)
     assert (config.name, config.rate, config.sim_time, config.arm.home) == ("arm", 20.0, True, (0.0, 0.0))
     assert config.gripper is None and config.base is None and not config.cameras
+    assert config.limits == Limits(base_speed=0.0, base_turn=0.0)
+
+
+def test_what_has_a_base_may_drive(tmp_path: Path) -> None:
+    file = tmp_path / "arm.toml"
+    base = "[base]\ncommand = '/cmd_vel'\nodometry = '/odom'"
+    for more, limits in (
+        (base, Limits()),
+        (f"{base}\n[limits]\nbase_speed = 0.2", Limits(base_speed=0.2)),
+        ("[limits]\nbase_speed = 0.2", Limits(base_speed=0.2, base_turn=0.0)),
+    ):
+        file.write_text(SMALL.format(robot="", arm=more))
+        assert read_config(file).limits == limits
 
 
 @pytest.mark.parametrize(
@@ -80,6 +95,8 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
     [
         ("speed = 3", "", "the robot has no 'speed'; valid: name, arm,"),
         ("rate = 'fast'", "", "rate is a float, found 'fast'"),
+        ("rate = 0", "", "rate is a finite number above 0, found 0"),
+        ("rate = inf", "", "rate is a finite number above 0, found inf"),
         ("sim_time = 1", "", "sim_time is a bool, found 1"),
         ("", "colour = 'red'", "arm has no 'colour'; valid: joints,"),
         ("", "interface = 'smoke'", "arm.interface is one of follow_joint_trajectory, .* found 'smoke'"),
@@ -90,6 +107,8 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
         ("", "[cameras]\nhead = 3", "cameras.head is a table, found 3"),
         ("", "[cameras.head]\nimage = '/i'\nsize = ['a']", "cameras.head.size is a list of numbers"),
         ("", "[limits]\nee_speed = true", "limits.ee_speed is a float, found True"),
+        ("", "[limits]\nworkspace_low = [0, 0]", r"limits.workspace_low is a list of 3 numbers, found \[0, 0\]"),
+        ("limits = 3", "", "limits is a table, found 3"),
         (
             "",
             "[places.table]\nkind = 'surface'\ndock = [0, 0]\ncenter = [0, 0, 0]\nhalf_size = [1, 1]",

@@ -229,6 +229,15 @@ def test_the_curve_has_losses_and_scores_once_a_step(tmp_path: Path) -> None:
     assert read_curve(tmp_path / "nowhere") == []
 
 
+def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path) -> None:
+    go(tmp_path, replace(RECIPE, steps=8))
+    with (tmp_path / CURVE).open("ab") as file:
+        file.write(b'{"step": 12, "squ\xc3')
+    assert [row["step"] for row in read_curve(tmp_path)] == [4, 8]
+    go(tmp_path)
+    assert [row["step"] for row in read_curve(tmp_path)] == [4, 8, 12]
+
+
 def test_seconds_add_up_over_the_pieces(tmp_path: Path) -> None:
     for _ in range(3):
         go(tmp_path, minutes=0.0)

@@ -23,6 +23,7 @@ from saycan.errors import BadInputError, MissingPartError, PolicyError
 from saycan.lerobot import Bridge, find_python
 from saycan.planners.scripted import ScriptedLanguageModel
 from saycan.robots.fake import FakeRobot
+from saycan.serving import Server
 from saycan.skill import Skill
 from saycan.skills.policies.lerobot import LeRobotPolicy
 from saycan.step import EndState
@@ -71,6 +72,32 @@ class TestWithoutLeRobot:
             make_policy(f"lerobot:{tmp_path}/absent", robot)
         with pytest.raises(BadInputError, match="needs a checkpoint after the colon"):
             make_policy("lerobot:", robot)
+
+    def test_its_time_is_up_and_the_gripper_stays_at_what_it_said_last(self, robot: FakeRobot) -> None:
+        def ended(before: int) -> Action:
+            """After so many actions."""
+            skill = replace(WAVE, seconds=0.1 * (before + 1))
+            policy.reset(skill)
+            said = [policy.act(replace(seen, time=0.1 * tick), skill) for tick in range(before + 1)]
+            assert [one.terminate for one in said] == [*[False] * before, True]
+            return said[-1]
+
+        seen = replace(robot.observe(), gripper=0.35)  # something keeps the fingers apart
+        with Gripping(port=0) as server:
+            policy = LeRobotPolicy(server.url, robot)
+            assert ended(1).gripper == ended(3).gripper == 0.0
+            assert ended(0).gripper == 0.35  # nothing was said
+            policy.close()
+
+
+class Gripping(Server):
+    """Serves a policy that closes the fingers, whatever it sees."""
+
+    def about(self) -> dict[str, Any]:
+        return {"features": {"observation.state": {"kind": "STATE", "shape": [18]}}, "action": 11}
+
+    def answer(self, question: Any) -> dict[str, Any]:
+        return {"actions": np.zeros((1, 11))}
 
 
 class TestWithLeRobot:
