@@ -17,7 +17,7 @@ WAYS = {"raise the hand": (0, 0, 1), "lower the hand": (0, 0, -1), "reach forwar
 
 
 def policy(observation: Observation, skill: Skill) -> Action:
-    """2 cm a second, for five seconds."""
+    """2 cm a second, for five seconds. Fingers that hold something need what was sent last, not what is measured."""
     x, y, z = WAYS[skill.phrase]
     ended = observation.time - began.setdefault(skill.phrase, observation.time) > 5.0
     if ended:

@@ -2,7 +2,7 @@
 
 Every action passes in this order: is the robot free to move, is what it follows from fresh, finite check (before any
 clamp, since NaN survives `min` and `max`), terminate, speed, step size, acceleration, gripper range, workspace box,
-driver. What the driver says it really sent comes back. What comes from the driver is looked at on the way out: shapes
+driver. What the driver says it sent comes back. What comes from the driver is looked at on the way out: shapes
 and numbers, a clock that goes on, joints within their limits, cameras that show something new.
 
 Whatever is wrong holds the robot, and is a `Halt` of some `Severity`: hold < stop < emergency stop.
@@ -141,7 +141,7 @@ class Gate:
         return observation
 
     def apply(self, action: Action) -> Action:
-        """Send what is safe of an action, for one control period; returns what was really sent.
+        """Send what is safe of an action, for one control period; returns what the driver says it sent.
 
         Raises UnsafeActionError for what is not an action, not finite, or follows from an observation of long ago (the
         robot is held and gets nothing of it), HaltedError while it is stopped, RobotError when the driver fails (the

@@ -55,7 +55,7 @@ class Tick:
         index: Control periods since the skill began, from 1.
         limit: Control periods after which the skill times out.
         observation: What the policy saw.
-        action: What was really sent.
+        action: What the driver says it sent.
     """
 
     skill: Skill
