@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from saycan.errors import LanguageModelError
@@ -21,14 +21,16 @@ class Body:
         value: What is there.
         source: Who answered, for errors.
         place: The way there from the outside, such as "choices[0].logprobs".
+        redact: Takes out of what an error repeats what nobody is to see: some servers answer with a key that was wrong.
     """
 
     value: object
     source: str
     place: str = ""
+    redact: Callable[[str], str] = str
 
     @classmethod
-    def parse(cls, content: bytes, source: str) -> Body:
+    def parse(cls, content: bytes, source: str, redact: Callable[[str], str] = str) -> Body:
         """From the bytes of a response. Raises LanguageModelError when they are not a JSON object."""
         try:
             value = json.loads(content)
@@ -37,14 +39,14 @@ class Body:
                 f"{source} answered with {len(content)} bytes that are not JSON ({type(error).__name__}); is the URL "
                 "that of an OpenAI-compatible API? It usually ends in /v1"
             ) from None
-        body = cls(value, source)
+        body = cls(value, source, redact=redact)
         if not isinstance(value, dict):
             raise body.wrong("a JSON object")
         return body
 
     def wrong(self, valid: str) -> LanguageModelError:
         """The error that says that something else is here than `valid`."""
-        found = "null" if self.value is None else json.dumps(self.value, default=str)
+        found = "null" if self.value is None else self.redact(json.dumps(self.value, default=str))
         shown = found if len(found) <= _SHOWN else f"{found[:_SHOWN]}..."
         return LanguageModelError(
             f"{self.source} answered with a body that cannot be used: {self.place or 'the whole'} is {shown}; it must "
@@ -62,7 +64,7 @@ class Body:
             else:
                 value = here.value[key] if isinstance(here.value, list) and key < len(here.value) else None
                 place = f"{here.place}[{key}]"
-            here = Body(value, self.source, place)
+            here = Body(value, self.source, place, self.redact)
         return here
 
     def __iter__(self) -> Iterator[Body]:

@@ -158,7 +158,7 @@ def refused(body: Body) -> None:
     choice = body.at("choices", 0)
     words = choice.at("message", "refusal")
     if not words.missing and words.text():
-        raise ModelRefusalError(f"{body.source} declined to answer: {words.text()[:200]}")
+        raise ModelRefusalError(f"{body.source} declined to answer: {body.redact(words.text())[:200]}")
     if choice.at("finish_reason").value == "content_filter":
         raise ModelRefusalError(f"{body.source} declined to answer: its content filter stopped it")
 

@@ -221,7 +221,7 @@ class Connection:
             ) from None
         except httpx2.HTTPError as error:
             raise RequestFailure(NO_CONNECTION, f"any more: {type(error).__name__} while it was sending") from None
-        return Body.parse(bytes(content), str(self))
+        return Body.parse(bytes(content), str(self), self.address.redact)
 
     def _status_failure(self, error: Any) -> RequestFailure:
         """From an `openai.APIStatusError`."""

@@ -140,9 +140,10 @@ def _ranking(body: Body, count: int) -> list[int]:
     """Places of the options that were named, best first, each once. Raises LanguageModelError when there are none."""
     text = answer(body)
     try:
-        ranking = Body.parse(text.encode(), body.source).at("ranking")
+        ranking = Body.parse(text.encode(), body.source, body.redact).at("ranking")
     except LanguageModelError:
-        raise UnsupportedError(f"{body.source} was asked for JSON and wrote {json.dumps(text[:60])}") from None
+        wrote = json.dumps(body.redact(text)[:60])
+        raise UnsupportedError(f"{body.source} was asked for JSON and wrote {wrote}") from None
     labels = {str(number): number - 1 for number in range(1, count + 1)}
     named = [label.value for label in ranking]
     places = [labels[label] for label in named if isinstance(label, str) and label in labels]

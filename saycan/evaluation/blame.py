@@ -66,11 +66,12 @@ def blame(moments: Sequence[Moment], goal: goals.Goal, library: Iterable[Skill])
 
 
 def _of_choice(moment: Moment, near: int, goal: goals.Goal, skills: Sequence[Skill]) -> str:
+    """Of Can where all that the model liked best would have brought the goal nearer; of Say where it liked nothing."""
     decision = moment.decision
-    if not len(decision.say):
-        return "say"
-    said = decision.skills[int(np.argmax(decision.say))]
-    return "can" if _after(moment.state, said, near, goal, skills) < near else "say"
+    top = max(decision.say, default=0.0)
+    said = [skill for skill, say in zip(decision.skills, decision.say, strict=True) if say == top > 0]
+    good = bool(said) and all(_after(moment.state, skill, near, goal, skills) < near for skill in said)
+    return "can" if good else "say"
 
 
 def _after(state: PrivilegedState, skill: Skill | None, near: int, goal: goals.Goal, skills: Sequence[Skill]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,6 +95,8 @@ def evaluate(
                 cases, trials, folder, suite=name, seeds=range(first, first + seeds), workers=workers, progress=tell
             )
         published = PUBLISHED if suite == NAME else None
+        if published and family:
+            published = _of_families(published, family)
         for table in _tables(evaluation, published):
             screen.out.print(table)
         if broken := [record for record in evaluation.records if record.broke_off]:
@@ -131,3 +134,10 @@ def _tables(evaluation: Evaluation, published: dict[str, tuple[float, float]] | 
             table.add_row(*texts.values(), style="bold" if row.family == report.TOTAL else None)
         found.append(table)
     return found
+
+
+def _of_families(
+    published: Mapping[str, tuple[float, float]], families: Sequence[str]
+) -> dict[str, tuple[float, float]]:
+    """Without the total, which is that of all families."""
+    return {name: rates for name, rates in published.items() if name in families}

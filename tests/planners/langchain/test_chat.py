@@ -222,6 +222,12 @@ class Chatty(LetterModel):
         return result
 
 
+def test_one_option_says_nothing_about_how_a_model_is_asked() -> None:
+    asked = LangChainModel(PlainLetters(answer=lambda question: "A" if "letter" in question else "bow"))
+    np.testing.assert_array_equal(asked.score(PROMPT, OPTIONS[:1]), [0.0])
+    assert asked.score(PROMPT, OPTIONS).argmax() == 1
+
+
 def test_a_model_that_answers_with_no_letters_is_asked_in_the_next_way_from_then_on() -> None:
     model = Chatty(answer=lambda question: "Sure" if "letter" in question else "bow")
     say = LangChainModel(model)

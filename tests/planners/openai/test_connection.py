@@ -16,6 +16,7 @@ import pytest
 
 from saycan.errors import BadInputError, DecisionInterruptedError, LanguageModelError, ModelUnavailableError
 from saycan.interruption import interruptible
+from saycan.planners.openai.chat import answer
 from saycan.planners.openai.connection import Connection, Send
 from saycan.planners.openai.statuses import STATUSES, UnsupportedError
 from saycan.usage import Usage
@@ -395,6 +396,21 @@ def test_the_key_is_sent_and_shown_nowhere() -> None:
         shown += str(connection.usage) + repr(connection.address) + repr(error.value.__dict__)
         assert KEY not in shown and KEY[-4:] not in shown and KEY[:7] not in shown
     assert seen == [f"Bearer {KEY}"] * 2
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        f"Incorrect API key provided: {KEY}",
+        {"choices": [{"message": {"content": 3, "refusal": f"not with {KEY}"}}]},
+        {"choices": [{"message": {"content": {"wrong": KEY}}}]},
+    ],
+)
+def test_an_answer_that_repeats_the_key_does_not_show_it_either(told: object) -> None:
+    with pytest.raises(LanguageModelError) as error:
+        connection = connect(lambda request: httpx2.Response(200, json=told))
+        answer(connection.ask(send, connection.begin()))
+    assert KEY not in str(error.value) and "***" in str(error.value)
 
 
 def test_a_password_in_the_url_opens_the_server_and_is_shown_nowhere() -> None:

@@ -12,6 +12,7 @@ from saycan.action import Action
 from saycan.cli import app
 from saycan.errors import BadInputError, ModelUnavailableError, SuiteError, UnknownNameError
 from saycan.evaluation import report
+from saycan.evaluation.command import _of_families
 from saycan.evaluation.evaluate import EPISODES, OLD, evaluate
 from saycan.evaluation.judge import run_case
 from saycan.evaluation.record import Evaluation, Record
@@ -93,13 +94,6 @@ def test_the_goal_alone_is_no_success_where_something_else_was_moved() -> None:
 def test_the_agent_has_to_choose_done_itself_and_in_time() -> None:
     record = run(*["go to the table", "go to the far counter"] * 9)
     assert record.end == "timed out" and len(record.steps) == record.limit and record.blame == "say"
-
-
-def test_values_that_talk_the_model_out_of_what_is_right_are_at_fault() -> None:
-    # What the planner wanted cannot be done with the tea in the hand, by the geometric values; and then it ends.
-    case = replace(BRING, robot_start="at table with tea in hand", env_start="apple on table")
-    record = run("pick up the apple", "done", case=case)
-    assert not record.success and record.blame in ("say", "can")
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
@@ -337,6 +331,10 @@ def test_a_name_that_does_not_exist_is_bad_input_from_wherever_it_is_told(
     result = CliRunner().invoke(app, ["eval", suite, *options])
     says = "unknown language model 'gema'" if llm == "gema" else "case bring, seed 0: unknown value function 'lerned'"
     assert result.exit_code == 2 and says in " ".join(result.output.split())
+
+
+def test_beside_some_families_stands_no_total_of_all() -> None:
+    assert _of_families(PUBLISHED, ["NL Nouns"]) == {"NL Nouns": PUBLISHED["NL Nouns"]}
 
 
 def test_rates_stand_beside_what_was_published() -> None:
