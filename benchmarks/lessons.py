@@ -120,8 +120,7 @@ def _judged(lesson: Lesson, state: PrivilegedState, memory: list[Memory], why: s
         for event in memory
         if isinstance(event, Step)
     )
-    before = lesson.setting.state
-    disturbed = [id for id in moved(before, state, lesson.goal) if id != before.held]  # which has to go somewhere
+    disturbed = moved(lesson.setting.state, state, lesson.goal)
     if not why and not lesson.goal.holds(state):
         why = "goal missed"
     if not why and disturbed:

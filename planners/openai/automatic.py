@@ -20,8 +20,8 @@ from saycan.planners.openai.structured import StructuredModel
 class AutomaticModel(GeneratingModel):
     """Completions with echo where the server does them, else chat with labels, else structured output.
 
-    What a server can do is asked once, by one or two short requests for each way, within the deadline of the first
-    call. `approximation` and the printed form then say which way it is.
+    What a server can do is asked once, by one to three short requests for each way, within the deadline of the
+    first call. `approximation` and the printed form then say which way it is.
 
     Args:
         spec, options: See `ServedModel`.

@@ -22,7 +22,7 @@ from saycan.planners.openai.body import Body
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
 from saycan.planners.openai.model import GeneratingModel
 from saycan.planners.openai.orders import rotations, without_liking
-from saycan.planners.openai.statuses import UnsupportedError
+from saycan.planners.openai.statuses import MissingEndpointError, UnsupportedError
 from saycan.planners.openai.words import Words
 from saycan.planners.rounds import Group, in_rounds
 from saycan.planners.stops import before
@@ -65,6 +65,8 @@ class ChatModel(GeneratingModel):
             send = self._letter(self.connection.model(deadline), "1, 2, 3,", [" 4", " go"], wanted)
             try:
                 body = self.connection.ask(send, deadline, trying=True)
+            except MissingEndpointError:
+                raise
             except UnsupportedError as error:
                 refused = error
                 continue

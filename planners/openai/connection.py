@@ -94,6 +94,8 @@ class Connection:
         self._usage, self._lock = Usage(), threading.Lock()
         self._model = self.address.model
         self._asking_for_models = False
+        self._there = ""  # which models the server offers, in words
+        self._asked_within: Deadline | None = None  # when that was asked
 
     def __repr__(self) -> str:
         return f"Connection({str(self)!r})"
@@ -250,7 +252,9 @@ class Connection:
         """What is raised in the caller's thread for a request that failed in its own."""
         detail = failure.detail
         if failure.code == 404:
-            detail += self._what_is_there(deadline)
+            if self._asked_within is not deadline:  # within one, several ways are tried
+                self._there, self._asked_within = self._what_is_there(deadline), deadline
+            detail += self._there
         return failure.status.error(self._told(failure.status, detail))
 
     def _what_is_there(self, deadline: Deadline) -> str:

@@ -11,6 +11,10 @@ class UnsupportedError(LanguageModelError):
     """The server does not do what was asked of it; another way of asking may work."""
 
 
+class MissingEndpointError(UnsupportedError):
+    """The server does not have what was asked at all, so that asking for less of it is of no use."""
+
+
 @dataclass(frozen=True)
 class Status:
     """The meaning of one status.
@@ -39,8 +43,8 @@ STATUSES = {
     403: Status(
         False, ModelUnavailableError, "does not allow this key to use the model", "Set {key_variable} to another"
     ),
-    404: Status(False, UnsupportedError, "has no such model or endpoint", _ENDPOINT),
-    405: Status(False, UnsupportedError, "has no such endpoint", _ENDPOINT),
+    404: Status(False, MissingEndpointError, "has no such model or endpoint", _ENDPOINT),
+    405: Status(False, MissingEndpointError, "has no such endpoint", _ENDPOINT),
     408: Status(True, ModelUnavailableError, "gave up waiting for the request", _WAIT),
     409: Status(True, ModelUnavailableError, "was in the middle of something else", _WAIT),
     413: Status(False, UnsupportedError, "finds the request too long", "Use fewer options or a shorter prompt"),

@@ -21,7 +21,7 @@ from saycan.planners.openai.body import Body
 from saycan.planners.openai.chat import answer, generate_in_chat, limits, messages
 from saycan.planners.openai.connection import Connection, ConnectionOptions, Send
 from saycan.planners.openai.model import GeneratingModel
-from saycan.planners.openai.statuses import UnsupportedError
+from saycan.planners.openai.statuses import MissingEndpointError, UnsupportedError
 from saycan.planners.openai.words import Words
 from saycan.planners.rounds import dealt
 
@@ -65,6 +65,8 @@ class StructuredModel(GeneratingModel):
             send = self._send(self.connection.model(deadline), "1, 2, 3,", [" 4", " go"], form)
             try:
                 _ranking(self.connection.ask(send, deadline, trying=True), 2)
+            except MissingEndpointError:
+                raise
             except UnsupportedError as error:
                 refused = error
                 continue

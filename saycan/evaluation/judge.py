@@ -84,14 +84,16 @@ def run_case(case: Case, seed: int, trial: Trial, llm: LanguageModel) -> Record:
 
 
 def moved(before: PrivilegedState, after: PrivilegedState, goal: goals.Goal) -> tuple[str, ...]:
-    """Ids of the things that are elsewhere now, though the goal does not concern them."""
+    """Ids of the things that are elsewhere now, though the goal does not concern them and the hand was free of them."""
     meant = concerned(goal)
     was = {thing.id: (thing.place, thing.held) for thing in before.objects}
     return tuple(
         thing.id
         for thing in after.objects
-        if thing.name not in meant and (thing.place, thing.held) != was[thing.id]
-    )  # fmt: skip
+        if thing.name not in meant
+        and thing.id != before.held  # which has to go somewhere
+        and (thing.place, thing.held) != was[thing.id]
+    )
 
 
 class _Tally:

@@ -39,7 +39,7 @@ def shortest_plan(
     """A shortest plan from a state to a goal, or None when there is none, or none within `most` states."""
     skills = _relevant(state, goal, library)
     order = count()  # of two that seem as near, the one found first
-    start = _key(state)
+    start = key(state, goal)
     queue: list[tuple[int, int, int, PrivilegedState, tuple[Skill, ...]]] = [
         (_remaining(state, goal), next(order), 0, state, ())
     ]
@@ -50,15 +50,15 @@ def shortest_plan(
         looked += 1
         if goal.holds(here):
             return Plan(plan)
-        if best[_key(here)] < done:
+        if best[key(here, goal)] < done:
             continue
         for skill in skills:
             if precondition(here, skill) is not None:
                 continue
             after = effect(here, skill)
-            key = _key(after)
-            if done + 1 < best.get(key, done + 2):
-                best[key] = done + 1
+            reached = key(after, goal)
+            if done + 1 < best.get(reached, done + 2):
+                best[reached] = done + 1
                 estimate = done + 1 + _remaining(after, goal)
                 heapq.heappush(queue, (estimate, next(order), done + 1, after, (*plan, skill)))
     return None
@@ -95,12 +95,13 @@ def _relevant(state: PrivilegedState, goal: goals.Goal, library: Iterable[Skill]
     return tuple(found)
 
 
-def _key(state: PrivilegedState) -> tuple[object, ...]:
-    """What two states have to share to be the same to every goal and skill: things of one name are alike."""
+def key(state: PrivilegedState, goal: goals.Goal) -> tuple[object, ...]:
+    """What two states have to share to be the same to a goal and every skill: things of one name are alike."""
     things = sorted((thing.name, thing.place or "", thing.held) for thing in state.objects)
     spills = tuple(spill.place for spill in state.spills if len(spill.cells))
     drawers = tuple(round(drawer.opening, 3) for drawer in state.drawers)
-    return (tuple(things), state.robot_place, frozenset(state.visited), spills, drawers)
+    visited = frozenset(call.place for call in goals.calls(goal) if call.function == "visited" and call.holds(state))
+    return (tuple(things), state.robot_place, visited, spills, drawers)
 
 
 def _remaining(state: PrivilegedState, goal: goals.Goal) -> int:

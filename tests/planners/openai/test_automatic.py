@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -74,6 +75,57 @@ def test_the_best_way_that_the_server_can_do_is_found_once_and_said(server: Serv
     again = {"CompletionsModel": 1, "ChatModel": 3, "StructuredModel": 1}[way]
     assert len(server.paths) - looks == again
     assert model.usage.requests == len(server.paths)
+
+
+REFUSING = answering({"error": {}}, 400)
+
+
+@pytest.mark.parametrize(
+    ("server", "kind", "looks"),
+    [
+        (Server(EchoServer()), "auto", 3),
+        (Server(answering({"choices": [{"text": " on"}]}), ChatServer(WORTH)), "auto", 2),
+        (Server(None, ChatServer(WORTH)), "auto", 2 + 1),  # a 404, and then the question which models there are
+        (Server(None, ChatServer(WORTH, most=5)), "auto", 2 + 3),
+        (Server(None, None, RankingServer()), "auto", 2 + 1 + 1),
+        (
+            Server(EchoServer(change=lambda body: {}), REFUSING, RankingServer(forms=("json_object",))),
+            "auto",
+            1 + 3 + 2,
+        ),
+        (Server(), "auto", 2 + 1 + 1),
+        (Server(EchoServer()), "completions", 3),
+        (Server(None, ChatServer(WORTH)), "chat", 1),
+        (Server(None, ChatServer(WORTH, most=5)), "chat", 3),
+        (Server(None, REFUSING), "chat", 3),
+        (Server(), "chat", 2),
+        (Server(None, None, RankingServer()), "structured", 1),
+        (Server(None, None, RankingServer(forms=("json_object",))), "structured", 2),
+        (Server(), "structured", 2),
+    ],
+)
+def test_finding_out_what_a_server_can_do_takes_few_requests(server: Server, kind: str, looks: int) -> None:
+    model = openai_model(URL, kind, http_client=client(server))
+    with suppress(LanguageModelError):
+        model.prepare(model.connection.begin())
+    assert len(server.paths) == looks
+
+
+def test_what_a_server_offers_is_asked_once_for_all_ways_and_anew_the_next_time() -> None:
+    names = ["one"]
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/models"):
+            return httpx2.Response(200, json={"data": [{"id": name} for name in names]})
+        return httpx2.Response(404, json={"error": {"message": "no such model"}})
+
+    model = openai_model(URL, http_client=client(handler))
+    with pytest.raises(LanguageModelError, match=r"(?s)(It offers: one\..*){3}"):
+        model.score("1.", OPTIONS)
+    names.append("two")
+    with pytest.raises(LanguageModelError, match=r"It offers: one, two\."):
+        model.score("1.", OPTIONS)
+    assert model.usage.requests == 2 * (3 + 1)
 
 
 def test_a_server_that_can_do_nothing_says_why_for_each_way() -> None:

@@ -10,6 +10,7 @@ import pytest
 from saycan import goals
 from saycan.decision import Decision
 from saycan.evaluation.blame import Moment, blame
+from saycan.evaluation.shortest import shortest_plan
 from saycan.privileged import PrivilegedState
 from saycan.robots.kitchen.scene import parse_scene
 from saycan.robots.kitchen.symbolic import symbolic_state
@@ -63,3 +64,12 @@ def test_of_several_the_first_after_the_run_was_nearest_is_at_fault() -> None:
         blame([moment({GO: 1.0}, GO), moment({PICK: 1.0}, PICK, Outcome.FAILED, works=False)], GOAL, LIBRARY) == "say"
     )
     assert blame([], GOAL, LIBRARY) == ""
+
+
+def test_a_state_that_comes_again_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(
+        "saycan.evaluation.blame.shortest_plan", lambda *asked: looked.append(asked) or shortest_plan(*asked)
+    )
+    assert blame([moment({GO: 0.9}, GO, works=False)] * 5, GOAL, LIBRARY) == "say"
+    assert len(looked) == 2  # where it was, and where it would have been

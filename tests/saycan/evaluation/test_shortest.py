@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from saycan import goals
-from saycan.evaluation.shortest import concerned, shortest_plan
+from saycan.evaluation.shortest import concerned, key, shortest_plan
 from saycan.privileged import PrivilegedState
 from saycan.robots.kitchen.scene import parse_scene
 from saycan.robots.kitchen.symbolic import symbolic_state
@@ -86,6 +86,17 @@ def test_it_is_as_short_as_trying_everything_finds(scene: str, goal: str) -> Non
     for skill in plan.skills:
         state = effect(state, skill)
     assert wanted.holds(state)
+
+
+def test_where_it_has_been_counts_only_where_the_goal_asks_for_that() -> None:
+    state = symbolic_state(parse_scene("two cokes on table, apple on far counter, tea on close counter"))
+    goal = "at('coke can', 'operator') and at('apple', 'table') and at('tea', 'drawer') and not open('drawer')"
+    plan = shortest_plan(state, goals.parse(goal), LIBRARY, most=600)  # 460 states are enough, else it is 1207
+    assert plan is not None and len(plan) == 10
+    here = effect(state, LIBRARY.find("go to the far counter"))
+    there = effect(effect(state, LIBRARY.find("go to the table")), LIBRARY.find("go to the far counter"))
+    for asked, alike in (("at('apple', 'table')", True), ("visited('trash can')", True), ("visited('table')", False)):
+        assert (key(here, goals.parse(asked)) == key(there, goals.parse(asked))) == alike, asked
 
 
 def test_a_goal_concerns_the_things_it_names_and_cleaning_the_sponge() -> None:
