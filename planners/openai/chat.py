@@ -175,7 +175,7 @@ def _labels(body: Body, count: int, name: str) -> tuple[NDArray[np.float64], NDA
     logs, bounded = read_letters(returned, count)
     if bounded.all():
         raise UnsupportedError(
-            f"{name} answers with none of the letters that it was given but with {returned[0][0][:20]!r}; "
+            f"{name} answers with none of the letters that it was given but with {body.redact(returned[0][0])[:20]!r}; "
             "use openai-structured"
             if returned
             else f"{name} returned no log-probabilities"

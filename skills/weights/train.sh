@@ -49,7 +49,7 @@ alone alone-hard 960 810000 --in-a-row 2 --variation hard --verbs "$rest"
 alone alone-hard-first 352 840000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
 alone alone-hard-wipe 64 830000 --in-a-row 1 --variation hard --verbs wipe
 alone more-hard 512 910000 --in-a-row 2 --variation hard --verbs "$rest"
-alone more-hard-first 2912 920000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
+alone more-hard-first 1280 920000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
 alone more-hard-wipe 64 950000 --in-a-row 1 --variation hard --verbs wipe
 for folder in alone alone-wipe alone-hard alone-hard-first alone-hard-wipe more-hard more-hard-first more-hard-wipe; do
 	set -- "$@" "$out/$folder"
@@ -78,4 +78,4 @@ alone aside-hard-wipe 48 887000 --in-a-row 1 --variation hard --verbs wipe
 for folder in aside aside-wipe aside-hard aside-hard-first aside-hard-wipe; do
 	set -- "$@" --validation "$out/$folder"
 done
-saycan train value "$@" --out "$out/values" --policy "$policy" --steps "$(few 3300)"
+saycan train value "$@" --out "$out/values" --policy "$policy" --steps "$(few 1500)"
