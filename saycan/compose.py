@@ -11,6 +11,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any, cast
@@ -344,7 +345,8 @@ def _part(kind: str, name: str, homes: dict[str, str], driver: Robot, options: d
     ready = not isinstance(found, type) and (isinstance(found, protocol) or _is_of_two(found))
     if not ready and callable(found):
         try:
-            inspect.signature(found).bind(driver, **options)
+            with suppress(ValueError):  # what is built in may have no signature
+                inspect.signature(found).bind(driver, **options)
         except TypeError as error:
             given = ", ".join(["the robot's driver", *options])
             raise BadInputError(f"the {kind} {name!r} is to be made of {given}, and is not: {error}") from None
