@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from saycan.errors import BadInputError
 from saycan.skill import Skill
 from saycan.skills.data.episode import Episode
-from saycan.skills.data.store import read_shard, shards
+from saycan.skills.data.store import read_shard, rows_in, shards
 from saycan.skills.features import state_features
 
 Float = NDArray[np.float32]
@@ -121,25 +122,64 @@ def load(
     Raises BadInputError when no episode is left, or when the sets were made with different phrases or cameras.
     """
     files = [file for folder in ([folders] if isinstance(folders, Path) else folders) for file in shards(folder)]
+    pictures = Pictures(sum(map(rows_in, files)))
     episodes: list[Episode] = []
     with _all_cores(len(files)) as pool:
-        parts = [pool.submit(_read, file, keep) for file in files]
-        for number, part in enumerate(parts):
-            episodes += part.result()
-            progress(number + 1, len(files))
-            if limit is not None and len(episodes) >= limit:
-                episodes = episodes[:limit]
+        parts = deque(pool.submit(_read, file, keep) for file in files)
+        while parts:
+            found = parts.popleft().result()
+            episodes += map(pictures.take, found[: None if limit is None else limit - len(episodes)])
+            progress(len(files) - len(parts), len(files))
+            if len(episodes) == limit:
                 pool.shutdown(cancel_futures=True)
                 break
     if not episodes:
         raise BadInputError(f"no episode to learn from in {', '.join(map(str, files[:3]))}; collect more")
     if any(episode.phrases != episodes[0].phrases for episode in episodes):
         raise BadInputError("these data sets were made with different skill libraries; collect them with one")
-    sets = {tuple(name for name in episode.observations if name.endswith("_image")) for episode in episodes}
-    if len(sets) > 1:
-        found = "; ".join(", ".join(names) or "none" for names in sorted(sets))
-        raise BadInputError(f"these data sets were made with different cameras: {found}; train on one of them")
-    return flatten(episodes)
+    return _joined(episodes, pictures.images)
+
+
+class Pictures:
+    """The pictures of episodes, one after the other. They are nearly all that data weigh, so nobody keeps them twice.
+
+    Args:
+        room: At least as many rows as will come.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room, self._count = room, 0
+        self._stacks: dict[str, NDArray[np.uint8]] = {}
+
+    @property
+    def images(self) -> dict[str, NDArray[np.uint8]]:
+        """Camera name to (N, H, W, 3)."""
+        return {name: stack[: self._count] for name, stack in self._stacks.items()}
+
+    def take(self, episode: Episode) -> Episode:
+        """Add an episode's pictures; the episode without them. Raises BadInputError for those of other cameras."""
+        new = {name.removesuffix("_image"): seen for name, seen in episode.observations.items() if _shows(name)}
+        if not self._stacks:
+            self._stacks = {name: np.empty((self._room, *seen.shape[1:]), np.uint8) for name, seen in new.items()}
+        shapes, other = ({name: seen.shape[1:] for name, seen in some.items()} for some in (self._stacks, new))
+        if shapes != other:
+            told = "; ".join(
+                ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in some.items()) or "none"
+                for some in (shapes, other)
+            )
+            raise BadInputError(f"these data sets were made with different cameras: {told}; train on one of them")
+        if odd := {name: len(seen) for name, seen in new.items() if len(seen) != len(episode)}:
+            raise BadInputError(
+                f"an episode of {episode.skill.phrase!r} has {len(episode)} actions and not so many pictures: {odd}"
+            )
+        first, self._count = self._count, self._count + len(episode)
+        for name, seen in new.items():
+            self._stacks[name][first : self._count] = seen
+        return replace(episode, observations={n: seen for n, seen in episode.observations.items() if not _shows(n)})
+
+
+def _shows(name: str) -> bool:
+    return name.endswith("_image")
 
 
 def _all_cores(files: int) -> Executor:
@@ -154,31 +194,29 @@ def _read(file: Path, keep: Callable[[Episode], bool] | None) -> list[Episode]:
     return [episode for episode in read_shard(file) if keep is None or keep(episode)]
 
 
-def flatten(episodes: list[Episode]) -> Frames:
+def flatten(episodes: Sequence[Episode]) -> Frames:
     """The rows of episodes, one after the other. Labels that an episode lacks are taken to be unknown."""
+    pictures = Pictures(sum(map(len, episodes)))
+    return _joined([*map(pictures.take, episodes)], pictures.images)
+
+
+def _joined(episodes: Sequence[Episode], images: Mapping[str, NDArray[np.uint8]]) -> Frames:
+    """The rows of episodes whose pictures have been taken."""
     lengths = np.array([len(episode) for episode in episodes])
     ends = np.cumsum(lengths) - 1
     index = np.repeat(np.arange(len(episodes)), lengths)
-    cameras = [name.removesuffix("_image") for name in episodes[0].observations if name.endswith("_image")]
     things = tuple(sorted({name for episode in episodes for name in episode.objects}))
     phrases = episodes[0].phrases or tuple(dict.fromkeys(episode.skill.phrase for episode in episodes))
-    images = {}
-    for camera in cameras:
-        first = episodes[0].observations[f"{camera}_image"]
-        stacked = np.empty((int(lengths.sum()), *first.shape[1:]), np.uint8)
-        for episode, end, length in zip(episodes, ends, lengths, strict=True):
-            stacked[end + 1 - length : end + 1] = episode.observations[f"{camera}_image"]
-        images[camera] = stacked
     return Frames(
         images=images,
         state=_stack(state_features(e.observations, e.skill, e.places) for e in episodes),
         actions=_stack(e.actions for e in episodes),
-        points={camera: _stack(_point(e, camera) for e in episodes) for camera in cameras},
+        points={camera: _stack(_point(e, camera) for e in episodes) for camera in images},
         goal=_stack(_goal_from_hand(e) for e in episodes),
         episode=index.astype(np.int32),
         end=ends[index],
         period=np.concatenate([e.period for e in episodes]),
-        where=np.concatenate([_where(e, things, len(cameras)) for e in episodes]),
+        where=np.concatenate([_where(e, things, len(images)) for e in episodes]),
         things=things,
         moving=np.concatenate([_moving(e, things) for e in episodes]),
         possible=np.packbits(np.concatenate([_truths(e, phrases)[0] for e in episodes]), axis=1),

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,29 +69,36 @@ def shards(folder: Path) -> list[Path]:
 
 def read_shard(path: Path) -> Iterator[Episode]:
     """The episodes of one file, in order. Raises BadInputError for a file that is no such shard."""
-    try:
-        with h5py.File(path, "r") as file:
-            data = file["data"]
-            said = json.loads(data.attrs.get("env_args", "{}"))
-            phrases, every = tuple(said.get("phrases", ())), int(said.get("every", 1))
-            for index in range(len(data)):
-                yield _read(data[f"demo_{index}"], phrases, every)
-    except (OSError, KeyError) as error:
-        raise _no_shard(path, error) from error
+    with _opened(path) as data:
+        said = json.loads(data.attrs.get("env_args", "{}"))
+        phrases, every = tuple(said.get("phrases", ())), int(said.get("every", 1))
+        for index in range(len(data)):
+            yield _read(data[f"demo_{index}"], phrases, every)
+
+
+def rows_in(path: Path) -> int:
+    """How many rows the episodes of one file have together. Raises BadInputError for a file that is no such shard."""
+    with _opened(path) as data:
+        return sum(len(demo["actions"]) for demo in data.values())
 
 
 def about(path: Path) -> dict[str, Any]:
     """What is written about a shard: distribution, versions, phrases. Raises BadInputError for a file that is none."""
+    with _opened(path) as data:
+        found: dict[str, Any] = json.loads(data.attrs.get("env_args", "{}"))
+        return found
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The group of the demonstrations; what cannot be read of it is a BadInputError."""
     try:
         with h5py.File(path, "r") as file:
-            found: dict[str, Any] = json.loads(file["data"].attrs.get("env_args", "{}"))
+            yield file["data"]
     except (OSError, KeyError) as error:
-        raise _no_shard(path, error) from error
-    return found
-
-
-def _no_shard(path: Path, error: Exception) -> BadInputError:
-    return BadInputError(f"{path} is not a shard of demonstrations ({error}); make them with: saycan collect")
+        raise BadInputError(
+            f"{path} is not a shard of demonstrations ({error}); make them with: saycan collect"
+        ) from error
 
 
 def _as_list(place: Place) -> list[Any]:

@@ -10,7 +10,7 @@ import pytest
 from saycan.errors import BadInputError
 from saycan.privileged import CameraPose
 from saycan.skills.data.episode import Episode
-from saycan.skills.data.frames import RESTED, flatten, load
+from saycan.skills.data.frames import RESTED, Pictures, flatten, load
 from saycan.skills.data.store import shards
 from saycan.skills.experts.motion import to_base
 from saycan.skills.features import STATE
@@ -139,8 +139,23 @@ def test_sets_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="different skill libraries"):
         load([tmp_path / "a", tmp_path / "b"])
     make_set(tmp_path / "c", [make_episode(cameras=("head",))])
-    with pytest.raises(BadInputError, match="different cameras"):
+    with pytest.raises(BadInputError, match=r"different cameras: head \d+x\d+x3, wrist \d+x.*; head \d+x\d+x3; train"):
         load([tmp_path / "a", tmp_path / "c"])
+    episode = make_episode(PICK, 1, 4)
+    cut = {name: seen[1:] if name == "head_image" else seen for name, seen in episode.observations.items()}
+    with pytest.raises(BadInputError, match=rf"{PICK.phrase!r} has 4 actions and .* pictures: .'head': 3.$"):
+        flatten([replace(episode, observations=cut)])
+
+
+def test_pictures_are_taken_out_of_their_episodes() -> None:
+    pictures, episodes = Pictures(20), mixed()
+    taken = [pictures.take(episode) for episode in episodes]
+    for name in ("head", "wrist"):
+        whole = np.concatenate([episode.observations[f"{name}_image"] for episode in episodes])
+        np.testing.assert_array_equal(pictures.images[name], whole)
+    for one, episode in zip(taken, episodes, strict=True):
+        assert {*one.observations} == {*episode.observations} - {"head_image", "wrist_image"}
+        assert one.observations["joints"] is episode.observations["joints"] and len(one) == len(episode)
 
 
 def test_rows_are_found_by_their_periods() -> None:
