@@ -154,7 +154,11 @@ class RealSenseCamera:
         if self._playback is not None:
             self._player = profile.get_device().as_playback()
             self._require_streams(profile)
-        self._intrinsics = _pinhole(profile.get_stream(rs.stream.color).as_video_stream_profile().get_intrinsics())
+        try:
+            self._intrinsics = _pinhole(profile.get_stream(rs.stream.color).as_video_stream_profile().get_intrinsics())
+        except RuntimeError as error:  # it was pulled out just now
+            self._stop()
+            raise RobotError(self._why(str(error), device)) from None
         self._blocks, self._align = _blocks(rs, self._filters), rs.align(rs.stream.color)  # they remember frames
         self._stamp: float | None = None
 

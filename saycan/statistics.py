@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +19,33 @@ class Rate:
     Attributes:
         successes: How many succeeded.
         trials: Of how many; at least 1.
+        worth: As how many independent ones they tell; None for as many as there are.
     """
 
     successes: int
     trials: int
+    worth: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.successes <= self.trials or self.trials < 1:
             raise ValueError(f"a rate needs 0 <= successes <= trials and a trial, found {self.successes}/{self.trials}")
+
+    @classmethod
+    def of_groups(cls, groups: Iterable[Sequence[bool]]) -> Rate:
+        """Of trials in groups that resemble each other, such as one case in several kitchens.
+
+        They are worth as many as their variance between groups says (the design effect of Rao and Scott 1992), from one
+        a group, where all in a group end alike, to one a trial. A single group speaks about itself alone: all count.
+        """
+        found = [(sum(group), len(group)) for group in groups]
+        good, n, k = sum(one for one, _ in found), sum(size for _, size in found), len(found)
+        p = good / max(n, 1)
+        if k < 2 or n == k:
+            return cls(good, n)
+        if p in (0.0, 1.0):
+            return cls(good, n, k)
+        variance = k / (k - 1) * sum((one - size * p) ** 2 for one, size in found) / n**2
+        return cls(good, n, min(max(p * (1 - p) / max(variance, 1e-12), k), n))
 
     @property
     def value(self) -> float:
@@ -35,7 +55,7 @@ class Rate:
     @property
     def interval(self) -> tuple[float, float]:
         """(low, high) of the 95% interval, in [0, 1]."""
-        n, p, z2 = self.trials, self.value, Z95 * Z95
+        n, p, z2 = self.worth or self.trials, self.value, Z95 * Z95
         middle = (p + z2 / (2 * n)) / (1 + z2 / n)
         half = Z95 * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
         return max(middle - half, 0.0), min(middle + half, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,7 +23,7 @@ class Row:
 
     Attributes:
         llm, family: Whose; the family is `TOTAL` for all.
-        rate: Successes.
+        rate: Successes; the episodes of a case resemble each other.
         reached: Mean share of the goals' conjuncts that hold at the end.
         length: Mean skills of successful runs, as a multiple of the shortest plan.
         disturbed: Episodes in which something else was moved.
@@ -60,12 +60,15 @@ def rows(records: Sequence[Record]) -> tuple[Row, ...]:
 
 def _row(llm: str, family: str, records: Sequence[Record]) -> Row:
     good = [record for record in records if record.success]
+    cases: dict[str, list[bool]] = defaultdict(list)
+    for record in records:
+        cases[record.id].append(record.success)
     decisions = max(1, sum(record.decisions for record in records))
     faults = Counter(record.blame for record in records if not record.success)
     return Row(
         llm=llm,
         family=family,
-        rate=Rate(len(good), len(records)),
+        rate=Rate.of_groups(cases.values()),
         reached=_mean(record.reached for record in records),
         length=_mean(len(record.steps) / max(record.shortest, 1) for record in good),
         disturbed=sum(bool(record.disturbed) for record in records),

@@ -263,6 +263,20 @@ def test_a_device_that_is_being_pulled_out_is_passed_over(rs, monkeypatch) -> No
         RealSenseCamera()
 
 
+def test_a_camera_that_leaves_while_it_starts_is_told_and_released(rs, device: SyntheticDevice, monkeypatch) -> None:
+    def gone(profile: Any) -> None:
+        raise RuntimeError("no such device")
+
+    ended, stop = [], rs.pipeline.stop
+    monkeypatch.setattr(rs.video_stream_profile, "get_intrinsics", gone)
+    monkeypatch.setattr(rs.pipeline, "stop", lambda pipeline: ended.append(stop(pipeline)))
+    with pytest.raises(RobotError, match="'head' does not start: no such device"):
+        live(device)
+    assert len(ended) == 1
+    monkeypatch.undo()
+    live(device).close()
+
+
 def test_devices_that_cannot_be_listed_are_told(rs, monkeypatch) -> None:
     def fail() -> None:
         raise RuntimeError("out of memory")

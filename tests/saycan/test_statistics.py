@@ -18,6 +18,34 @@ def test_words() -> None:
     assert str(Rate(97, 100)) == "97/100 (97.0%, 95% interval 91.5% to 99.0%)"
 
 
+@pytest.mark.parametrize(
+    ("groups", "worth"),
+    [
+        ([[True], [False], [True]], None),  # one each: as many as there are
+        ([[True, True, False]], None),  # a single group speaks about itself
+        ([[True] * 4] * 5 + [[False] * 4] * 5, 10),  # all in a group end alike
+        ([[True] * 4] * 5, 5),  # and where everything succeeds nobody knows better
+        ([[True, False]] * 6, 12),  # groups that differ less than chance are worth their trials and no more
+    ],
+)
+def test_groups_are_worth_what_they_tell(groups: list[list[bool]], worth: float | None) -> None:
+    rate = Rate.of_groups(groups)
+    assert (rate.successes, rate.trials) == (sum(map(sum, groups)), sum(map(len, groups)))
+    assert rate.worth == worth
+
+
+def test_intervals_of_groups_hold_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    held, naive = 0, 0
+    for _ in range(500):
+        groups = [[bool(rng.random() < easy) for _ in range(5)] for easy in rng.beta(0.6, 0.3, 40)]  # mean 2/3
+        grouped = Rate.of_groups(groups)
+        held += grouped.interval[0] <= 2 / 3 <= grouped.interval[1]
+        low, high = Rate(grouped.successes, grouped.trials).interval
+        naive += low <= 2 / 3 <= high
+    assert held >= 465 and naive <= 400  # 95% is 475
+
+
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (3, 2), (-1, 4)])
 def test_what_is_no_rate(successes: int, trials: int) -> None:
     with pytest.raises(ValueError, match="rate"):
