@@ -51,7 +51,12 @@ alone alone-hard-wipe 64 830000 --in-a-row 1 --variation hard --verbs wipe
 alone more-hard 512 910000 --in-a-row 2 --variation hard --verbs "$rest"
 alone more-hard-first 1280 920000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
 alone more-hard-wipe 64 950000 --in-a-row 1 --variation hard --verbs wipe
-for folder in alone alone-wipe alone-hard alone-hard-first alone-hard-wipe more-hard more-hard-first more-hard-wipe; do
+alone fresh-wipe 96 1070000 --in-a-row 1 --verbs wipe
+alone fresh-hard 1024 1010000 --in-a-row 2 --variation hard --verbs "$rest"
+alone fresh-hard-first 1536 1020000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
+alone fresh-hard-wipe 320 1030000 --in-a-row 1 --variation hard --verbs wipe
+for folder in alone alone-wipe alone-hard alone-hard-first alone-hard-wipe more-hard more-hard-first more-hard-wipe \
+	fresh-wipe fresh-hard fresh-hard-first fresh-hard-wipe; do
 	set -- "$@" "$out/$folder"
 done
 
@@ -78,4 +83,4 @@ alone aside-hard-wipe 48 887000 --in-a-row 1 --variation hard --verbs wipe
 for folder in aside aside-wipe aside-hard aside-hard-first aside-hard-wipe; do
 	set -- "$@" --validation "$out/$folder"
 done
-saycan train value "$@" --out "$out/values" --policy "$policy" --steps "$(few 1500)"
+saycan train value "$@" --out "$out/values" --policy "$policy" --steps "$(few 2000)"
