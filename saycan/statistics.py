@@ -34,8 +34,9 @@ class Rate:
     def of_groups(cls, groups: Iterable[Sequence[bool]]) -> Rate:
         """Of trials in groups that resemble each other, such as one case in several kitchens.
 
-        They are worth as many as their variance between groups says (the design effect of Rao and Scott 1992), from one
-        a group, where all in a group end alike, to one a trial. A single group speaks about itself alone: all count.
+        They are worth as many as their variance between groups says (the design effect of Rao and Scott 1992, "A simple
+        method for the analysis of clustered binary data", Biometrics 48), from one a group, where all in a group end
+        alike, to one a trial. A single group speaks about itself alone: all count.
         """
         found = [(sum(group), len(group)) for group in groups]
         good, n, k = sum(one for one, _ in found), sum(size for _, size in found), len(found)
