@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -37,27 +38,25 @@ SITUATIONS = (
     ("picked up, out of view", "at table, sponge on table, spill on close counter", "close counter"),
     ("picked up, out of view", "at far counter, sponge on far counter, spill on close counter", "close counter"),
 )
-"""What is said of it, scene, and what is wiped."""
+"""Where the spill is (a row of the table), the scene in words, and what is wiped."""
 
 
 def attempt(words: str, place: str, seed: int, values: Path) -> tuple[float, bool] | None:
     """The value of wiping, and whether it worked; None where the sponge was not picked up."""
     library = kitchen_library()
-    skill, robot = library.find(f"wipe the {place} with the sponge"), Kitchen(words, seed)
-    part = f"learned:{values}"
-    with Agent(robot, llm="scripted:done", values=part, detector=part, record=None) as agent:  # nothing is decided
-        if "in hand" not in words:
-            for _ in agent.perform(library.find(PICK)):
+    skill, part = library.find(f"wipe the {place} with the sponge"), f"learned:{values}"
+    with closing(Kitchen(words, seed)) as robot:
+        with Agent(robot, llm="scripted:done", values=part, detector=part, record=None) as agent:  # nothing is decided
+            if "in hand" not in words:
+                for _ in agent.perform(library.find(PICK)):
+                    pass
+            if not goals.parse("holding('sponge')").holds(robot.privileged_state()):
+                return None
+            assert agent.values is not None
+            value = float(agent.values.values(robot.observe(), [skill])[0])
+            for _ in agent.perform(skill):
                 pass
-        if not goals.parse("holding('sponge')").holds(robot.privileged_state()):
-            return None
-        assert agent.values is not None
-        value = float(agent.values.values(robot.observe(), [skill])[0])
-        for _ in agent.perform(skill):
-            pass
-    clean = goals.parse(f"clean('{place}')").holds(robot.privileged_state())
-    robot.close()
-    return value, clean
+        return value, goals.parse(f"clean('{place}')").holds(robot.privileged_state())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

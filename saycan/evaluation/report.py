@@ -103,6 +103,7 @@ def _plain(row: Row) -> dict[str, Any]:
         "success": row.rate.value,
         "successes": row.rate.successes,
         "trials": row.rate.trials,
+        "worth": row.rate.worth or row.rate.trials,
         "interval": [low, high],
         "reached": row.reached,
         "length": row.length,

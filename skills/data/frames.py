@@ -149,17 +149,17 @@ class Pictures:
 
     def __init__(self, room: int) -> None:
         self._room, self._count = room, 0
-        self._stacks: dict[str, NDArray[np.uint8]] = {}
+        self._stacks: dict[str, NDArray[np.uint8]] | None = None
 
     @property
     def images(self) -> dict[str, NDArray[np.uint8]]:
         """Camera name to (N, H, W, 3)."""
-        return {name: stack[: self._count] for name, stack in self._stacks.items()}
+        return {name: stack[: self._count] for name, stack in (self._stacks or {}).items()}
 
     def take(self, episode: Episode) -> Episode:
         """Add an episode's pictures; the episode without them. Raises BadInputError for those of other cameras."""
         new = {name.removesuffix("_image"): seen for name, seen in episode.observations.items() if _shows(name)}
-        if not self._stacks:
+        if self._stacks is None:
             self._stacks = {name: np.empty((self._room, *seen.shape[1:]), np.uint8) for name, seen in new.items()}
         shapes, other = ({name: seen.shape[1:] for name, seen in some.items()} for some in (self._stacks, new))
         if shapes != other:

@@ -343,3 +343,15 @@ def test_rates_stand_beside_what_was_published() -> None:
     assert [row.family for row in rows] == ["NL Verbs", report.TOTAL]
     assert report.cells(rows[0], False, PUBLISHED)["published"] == "100%"
     assert report.cells(rows[1], True, PUBLISHED)["published"] == "74%"
+
+
+def test_kitchens_of_a_case_count_as_far_as_they_differ() -> None:
+    done, failed = run(*FETCH), run("done")
+    assert (done.success, failed.success) == (True, False)
+    alike = [replace(one, id=name, seed=seed) for name, one in (("a", done), ("b", failed)) for seed in range(8)]
+    total = report.rows(alike)[-1].rate
+    assert (total.successes, total.trials, total.worth) == (8, 16, 2)
+    apart = report.rows([replace(one, id=f"{one.id} {one.seed}") for one in alike])[-1].rate
+    assert apart.worth is None and total.interval[0] < apart.interval[0]
+    plain = report.as_json(Evaluation("kinds", {}, "new", tuple(alike)))["total"]
+    assert (plain["trials"], plain["worth"], tuple(plain["interval"])) == (16, 2, total.interval)

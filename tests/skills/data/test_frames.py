@@ -141,6 +141,8 @@ def test_sets_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     make_set(tmp_path / "c", [make_episode(cameras=("head",))])
     with pytest.raises(BadInputError, match=r"different cameras: head \d+x\d+x3, wrist \d+x.*; head \d+x\d+x3; train"):
         load([tmp_path / "a", tmp_path / "c"])
+    with pytest.raises(BadInputError, match=r"different cameras: none; head \d+x\d+x3, wrist"):
+        flatten([make_episode(cameras=()), make_episode()])
     episode = make_episode(PICK, 1, 4)
     cut = {name: seen[1:] if name == "head_image" else seen for name, seen in episode.observations.items()}
     with pytest.raises(BadInputError, match=rf"{PICK.phrase!r} has 4 actions and .* pictures: .'head': 3.$"):
