@@ -55,7 +55,7 @@ def collect(
     takeover: Annotated[
         bool, typer.Option("--takeover/--alone", help="Whether the expert takes over from a policy in mid-skill.")
     ] = True,
-    variation: Annotated[str, typer.Option(help='How scenes are drawn: "frozen", "wide", "hard".')] = "frozen",
+    variation: Annotated[str, typer.Option(help='How scenes are drawn: "frozen", "wide", "hard", "fetch".')] = "frozen",
     verbs: Annotated[str, typer.Option(help='Only these verbs: "wipe, pick up"; by default all that fit.')] = "",
     noise: Annotated[
         float | None,

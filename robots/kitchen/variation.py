@@ -9,7 +9,8 @@
 
 "wide" changes all of these at once within training's ranges, and the light, and leaves only a part of the spill in half
 of the scenes that have one: what wiping ends with is seen too seldom otherwise. The frozen distribution lies inside of
-it.
+it. "fetch", for training too, changes no looks: what a skill needs in the gripper lies on a surface instead, and the
+robot stands there; it has to be picked up first, and the skill begins as in a run.
 
 A changed colour must leave no doubt about which thing it is: among the things of its kind (cans, bags, ...), the
 standard colour that its main colour resembles most is its own, by a factor (`TELLABLE`), and its label and cap change
@@ -38,11 +39,12 @@ from saycan.robots.kitchen.palette import Palette
 from saycan.robots.kitchen.scene import HAND, Scene, Thing
 from saycan.robots.kitchen.shapes import Rgb
 from saycan.skill import Skill
+from saycan.vocabulary import KITCHEN
 
 HELD_OUT = ("camera", "colors", "sizes", "kitchen")
 """Variations that only evaluation draws."""
 
-VARIATIONS = (*HELD_OUT, "wide")
+VARIATIONS = (*HELD_OUT, "wide", "fetch")
 """Every name that `vary` takes."""
 
 SHIFT, TURN = 0.03, 5.0  # m and degrees on each axis, training
@@ -109,8 +111,9 @@ def sample_variation(skill: Skill, seed: int, split: Split = "evaluation", varia
         skill: What can be done in it.
         seed: Number of the scene in its split.
         split: "evaluation" or "training".
-        variation: "frozen" (the distribution itself), "hard" (`saycan.robots.kitchen.hard`), "wide", or one of
-            `HELD_OUT`, which there is no training on.
+        variation: "frozen" (the distribution itself), "hard" (`saycan.robots.kitchen.hard`), "wide", "fetch"
+            (the skill can be done once what it needs has been picked up), or one of `HELD_OUT`, which there is no
+            training on.
 
     Raises:
         BadInputError: A seed outside of the split, or a held-out variation of the training split.
@@ -119,7 +122,7 @@ def sample_variation(skill: Skill, seed: int, split: Split = "evaluation", varia
     if variation == "hard":
         return hard_scene(skill, seed, split)
     if variation in HELD_OUT and split != "evaluation":
-        raise BadInputError(f"{variation!r} is held out of training; the {split} split has: frozen, hard, wide")
+        raise BadInputError(f"{variation!r} is held out of training; the {split} split has: frozen, hard, wide, fetch")
     scene = sample_scene(skill, seed, split)
     return vary(scene, variation, DISTRIBUTION.seeds[split][0] + seed)
 
@@ -162,12 +165,22 @@ def _wide(scene: Scene, rng: np.random.Generator) -> Scene:
     return replace(changed, wiped=float(1.0 - LEAST_LEFT ** rng.random()))
 
 
+def _fetch(scene: Scene, rng: np.random.Generator) -> Scene:
+    place = str(rng.choice(KITCHEN.surfaces))
+    held = scene.in_hand
+    if held is None:
+        return scene
+    things = tuple(replace(thing, place=place) if thing.id == held.id else thing for thing in scene.things)
+    return replace(scene, things=things, start=place)
+
+
 _VARIATIONS: dict[str, Callable[[Scene, np.random.Generator], Scene]] = {
     "camera": _camera,
     "colors": _colors,
     "sizes": _sizes,
     "kitchen": _kitchen,
     "wide": _wide,
+    "fetch": _fetch,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from saycan.errors import UnknownNameError
 from saycan.gate import Gate
 from saycan.library import SkillLibrary
 from saycan.policy import Policy
+from saycan.privileged import PrivilegedState, PrivilegedWorld
 from saycan.skill import Skill
 from saycan.skills.data.episode import Episode
 from saycan.skills.data.noise import Noise
 from saycan.skills.data.rollout import Turns, roll_out
 from saycan.skills.kitchen import held_out
+from saycan.symbolic import effect, precondition
 
 SHARES: Mapping[str, float] = {
     "pick up": 0.34, "place": 0.14, "put down": 0.07, "wipe": 0.23, "trash": 0.05, "bring": 0.05, "open": 0.05,
@@ -80,6 +82,8 @@ def collect_scene(
 ) -> Iterator[Episode]:
     """The episodes of one scene; everything in them follows from its number.
 
+    Where what the skill needs in the gripper lies before the robot (the variation "fetch"), it is picked up first.
+
     Args:
         number: Which scene.
         plan: See `Plan`.
@@ -90,10 +94,13 @@ def collect_scene(
     """
     rng = np.random.default_rng([7, plan.first + number])
     skills = tuple(skill for skill in library if skill.verb != "done")
-    skill = _first(skills, plan, rng)
-    robot, scene = make_robot(skill, plan.first + number)
+    wanted = _first(skills, plan, rng)
+    robot, scene = make_robot(wanted, plan.first + number)
     actor = None if policy is None else policy(robot)
     try:
+        skill = _fetching(wanted, skills, cast(PrivilegedWorld, robot.driver).privileged_state())
+        if skill != wanted and held_out(skill):
+            return
         for _ in range(plan.in_a_row):
             calm = rng.random() < 1 / 3 or plan.noise <= 0
             level = 0.0 if calm else float(rng.uniform(min(0.2, plan.noise), plan.noise))
@@ -104,10 +111,11 @@ def collect_scene(
                 every=plan.every, seed=plan.first + number, scene=scene,
             )  # fmt: skip
             yield episode
-            following = _next(skills, episode, plan, rng)
+            fetched = skill != wanted and episode.success
+            following = wanted if fetched else _next(skills, episode, plan, rng)
             if following is None:
                 return
-            skill = following
+            skill = wanted = following
     finally:
         robot.close()
 
@@ -117,6 +125,14 @@ def _first(skills: tuple[Skill, ...], plan: Plan, rng: np.random.Generator) -> S
     weights = np.array([plan.shares[verb] for verb in verbs])
     verb = verbs[int(rng.choice(len(verbs), p=weights / weights.sum()))]
     return _draw([skill for skill in skills if skill.verb == verb and not held_out(skill)], rng)
+
+
+def _fetching(wanted: Skill, skills: tuple[Skill, ...], state: PrivilegedState) -> Skill:
+    """The picking up after which `wanted` could be done, where it cannot be done yet; else `wanted` itself."""
+    if precondition(state, wanted) is None:
+        return wanted
+    picks = (skill for skill in skills if skill.verb == "pick up" and precondition(state, skill) is None)
+    return next((pick for pick in picks if precondition(effect(state, pick), wanted) is None), wanted)
 
 
 def _next(skills: tuple[Skill, ...], episode: Episode, plan: Plan, rng: np.random.Generator) -> Skill | None:

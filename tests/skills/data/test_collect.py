@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from saycan.gate import Gate
 from saycan.robots.fake import FakeRobot
+from saycan.robots.kitchen import Kitchen
 from saycan.skill import Skill
 from saycan.skills.data import collect as module
 from saycan.skills.data.collect import SHARES, Plan, about, collect_scene
@@ -83,6 +85,41 @@ def test_each_skill_begins_where_the_last_ended_and_can_be_done() -> None:
         assert after.observations["time"][0] >= before.observations["time"][-1]
         assert after.success
     np.testing.assert_array_equal(first.actions, first.executed)  # no noise
+
+
+def in_scene(words: str) -> Callable[[Skill, int], tuple[Gate, str]]:
+    return lambda skill, number: (Gate(Kitchen(words, number, cameras=())), words)
+
+
+SPILLS = "spill on table, spill on far counter, spill on close counter"
+WIPING = Plan(in_a_row=2, shares={"wipe": 1.0})
+
+
+def test_what_a_skill_needs_is_picked_up_first(drawn: list[Skill]) -> None:
+    there = in_scene(f"at far counter, sponge on far counter, {SPILLS}")
+    for number in range(3):
+        pick, wipe = (episode.skill for episode in collect_scene(number, WIPING, LIBRARY, there))
+        assert (pick.phrase, wipe.verb) == ("pick up the sponge", "wipe")
+    for words in ("at far counter, sponge on table", "sponge in hand"):  # cannot be picked up, need not be
+        assert {one.skill.verb for one in collect_scene(0, WIPING, LIBRARY, in_scene(f"{words}, {SPILLS}"))} == {"wipe"}
+
+
+def test_what_was_not_picked_up_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(robot: Gate, skill: Skill, some: Any, **more: Any) -> Episode:
+        episode = make_episode(skill, more["seed"], 1, success=False, skills=SKILLS)
+        episode.possible[:] = False
+        return episode
+
+    monkeypatch.setattr(module, "roll_out", fail)
+    (only,) = collect_scene(0, WIPING, LIBRARY, in_scene(f"at table, sponge on table, {SPILLS}"))
+    assert only.skill.phrase == "pick up the sponge"
+
+
+def test_what_is_held_out_is_not_fetched_either(drawn: list[Skill], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, expected in (("lime soda", []), ("tea", ["pick up the tea", "put the tea in the trash can"])):
+        monkeypatch.setattr(module, "_first", lambda *some, name=name: LIBRARY.find(f"put the {name} in the trash can"))
+        there = in_scene(f"at table, {name} on table")
+        assert [one.skill.phrase for one in collect_scene(0, Plan(in_a_row=2), LIBRARY, there)] == expected
 
 
 def test_a_little_noise_is_noise_too() -> None:
