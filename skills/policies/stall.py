@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from saycan.observation import Observation
 
 SPOT = 0.05
-"""m: diagonal of a box around hand and base, inside of which a robot gets nowhere; 1 rad of the base counts as 0.5 m."""
+"""m: diagonal of a box around hand and base in which a robot gets nowhere; 1 rad of the base counts as 0.5 m."""
 
 GRIPPING = 0.03
 """Change of the fingers' opening from which they are at work."""
