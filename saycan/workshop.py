@@ -40,6 +40,13 @@ Validation = Annotated[
         "are given one by one; without any, one scene in 40 (for values in 8) is left aside."
     ),
 ]
+Blend = Annotated[
+    float,
+    typer.Option(
+        help="How far from the start's weights to those that were learned, over 0 to 1: less than 1 keeps more of "
+        "what it knew (WiSE-FT)."
+    ),
+]
 SeedOfTraining = Annotated[int, typer.Option(help="Of weights and batches.", min=0)]
 Device = Annotated[str | None, typer.Option(help='"cpu" or "cuda"; by default CUDA where there is one.')]
 Options = Annotated[str, typer.Option(help='Sizes of the network as JSON: \'{"stem": 32, "hidden": 512}\'.')]
@@ -171,6 +178,7 @@ def train_policy(
     minutes: Minutes = None,
     limit: Limit = None,
     validation: Validation = None,
+    blend: Blend = 1.0,
     options: Options = "{}",
     seed: SeedOfTraining = 0,
     device: Device = None,
@@ -182,7 +190,7 @@ def train_policy(
         from saycan.training.loop import Recipe
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
-        job = Job(folders, out, recipe, minutes, limit, start, device, validation=validation or ())
+        job = Job(folders, out, recipe, minutes, limit, start, device, validation=validation or (), blend=blend)
         _train(screen, "policy", job, network=network, options=_json(options))
 
 
@@ -199,6 +207,7 @@ def train_value(
     minutes: Minutes = None,
     limit: Limit = None,
     validation: Validation = None,
+    blend: Blend = 1.0,
     options: Options = "{}",
     seed: SeedOfTraining = 0,
     device: Device = None,
@@ -210,7 +219,7 @@ def train_value(
         from saycan.training.loop import Recipe
 
         recipe = Recipe(steps=steps, batch=batch, rate=rate, seed=seed)
-        job = Job(folders, out, recipe, minutes, limit, start, device, validation=validation or ())
+        job = Job(folders, out, recipe, minutes, limit, start, device, validation=validation or (), blend=blend)
         _train(screen, "value", job, policy=policy, method=method, options=_json(options))
 
 
@@ -231,6 +240,7 @@ def train_success(
     minutes: Minutes = None,
     limit: Limit = None,
     validation: Validation = None,
+    blend: Blend = 1.0,
     seed: SeedOfTraining = 0,
     device: Device = None,
     traceback: Traceback = False,
@@ -246,7 +256,9 @@ def train_success(
 
         warmup = max(1, min(200, steps // 5))
         recipe = Recipe(steps=steps, batch=batch, rate=rate, warmup=warmup, seed=seed, evaluate=100)
-        job = Job(folders, out, recipe, minutes, limit, start or VALUES, device, validation=validation or ())
+        job = Job(
+            folders, out, recipe, minutes, limit, start or VALUES, device, validation=validation or (), blend=blend
+        )
         names = [name.strip() for name in verbs.split(",") if name.strip()]
         _train(screen, "success", job, policy=policy, verbs=names or None)
 

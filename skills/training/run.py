@@ -66,6 +66,11 @@ class Job:
         note: Plain facts to write into the checkpoint.
         validation: Folders of shards from which nothing is learned: scores, and what a value is calibrated by, are
             theirs. None of them: a part of the scenes in `data` is left aside for that.
+        blend: How far from the weights of `start` to those that were learned the checkpoint lies, over 0 to 1. What few
+            new data teach is mostly kept by less than 1, and so is what the start knew of everything else (WiSE-FT,
+            Wortsman et al. 2022, arXiv:2109.01903).
+
+    Raises BadInputError for a blend outside of that, or without a start.
     """
 
     data: Sequence[Path]
@@ -77,6 +82,13 @@ class Job:
     device: str | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
     validation: Sequence[Path] = ()
+    blend: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.blend <= 1.0:
+            raise BadInputError(f"weights are blended by more than 0 and at most 1, found {self.blend}")
+        if self.blend < 1.0 and self.start is None:
+            raise BadInputError(f"a blend of {self.blend} mixes what is learned with a start; name its checkpoint")
 
 
 def train_policy(
@@ -139,7 +151,7 @@ def train_policy(
         job={"what": f"policy ({network})", **_learned_from(job, frames, others)},
     )  # fmt: skip
     path = job.folder / "policy.safetensors"
-    checkpoint.save(path, Checkpoint(network, config, trained, scaling, sentences, about))
+    checkpoint.save(path, Checkpoint(network, config, _blended(job, trained), scaling, sentences, about))
     return path
 
 
@@ -187,7 +199,7 @@ def train_values(
         report=report, minutes=job.minutes, device=device, beside=learner.target,
         job={"what": f"values ({method})", "policy": portable(policy), **_learned_from(job, frames, others)},
     )  # fmt: skip
-    fitted, arrays = calibrate(trained.to(device), held_back)  # type: ignore[arg-type]
+    fitted, arrays = calibrate(_blended(job, trained).to(device), held_back)  # type: ignore[arg-type]
     trained.to("cpu")
     about |= {"method": method, "policy": portable(policy), **fitted}
     path = job.folder / "values.safetensors"
@@ -238,7 +250,7 @@ def train_success(
         job={"what": f"success ({told})", **_learned_from(job, frames, others)},
     )  # fmt: skip
     calibration = begun.about.get("calibration", {}).get("done", (1.0, 0.0))
-    ends = attempt_ends(trained.to(device), held_back, calibration)  # type: ignore[arg-type]
+    ends = attempt_ends(_blended(job, trained).to(device), held_back, calibration)  # type: ignore[arg-type]
     fitted = detection_thresholds(*ends, fewest=FEW)
     _, success, tried = ends
     wanted = [verb for verb in fitted if verbs is None or verb in verbs]
@@ -293,6 +305,16 @@ def _aside(
     if [*others.images] != [*frames.images]:
         raise BadInputError("the data for validation have other cameras than those to learn from")
     return np.arange(len(frames)), others, np.arange(len(others))
+
+
+def _blended(job: Job, trained: nn.Module) -> nn.Module:
+    """What was learned, moved back towards the start as `Job.blend` says."""
+    if job.blend < 1.0 and job.start is not None:
+        before = checkpoint.load(job.start).network.state_dict()
+        for name, weights in trained.state_dict().items():
+            if weights.is_floating_point():
+                weights.copy_(torch.lerp(before[name].to(weights), weights, job.blend))
+    return trained
 
 
 def _learned_from(job: Job, frames: Frames, others: Frames) -> dict[str, Any]:
@@ -374,5 +396,6 @@ def facts(job: Job, frames: Frames) -> dict[str, Any]:
         "steps": job.recipe.steps,
         "batch": job.recipe.batch,
         "seed": job.recipe.seed,
+        "blend": job.blend,
         **job.note,
     }

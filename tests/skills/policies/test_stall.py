@@ -11,25 +11,11 @@ STANDING = make_observation()
 
 
 def test_who_moves_is_left_alone() -> None:
-    hand = Stall(rest=15)
-    base = Stall(rest=15)
-    for period in range(40):
+    stall = Stall(rest=2)
+    for period in range(20):
         moving = replace(STANDING, ee_position=STANDING.ee_position + [0.004 * period, 0, 0])
-        assert hand.nudge(moving) is None
-        turning = replace(STANDING, base_pose=STANDING.base_pose + [0, 0, 0.008 * period])
-        assert base.nudge(turning) is None
-    assert not hand.over and not base.over
-
-
-def test_who_goes_to_and_fro_gets_nowhere() -> None:
-    stall = Stall(rest=15)
-    given = []
-    for period in range(40):
-        to_and_fro = STANDING.ee_position + [0, 0.015 * (-1) ** period, 0]
-        given.append(stall.nudge(replace(STANDING, ee_position=to_and_fro)))
-    assert [period for period, nudge in enumerate(given) if nudge is not None] == [
-        *range(15, 19), *range(31, 35)
-    ]  # fmt: skip
+        assert stall.nudge(moving) is None
+    assert not stall.over
 
 
 def test_moving_fingers_are_movement() -> None:
@@ -52,7 +38,7 @@ def test_nudges_grow_and_last_and_end() -> None:
 
 def test_a_reset_forgets_and_repeats() -> None:
     stall = Stall(rest=1, length=1, nudges=1)
-    first = [stall.nudge(STANDING) for _ in range(4)]
+    first = [stall.nudge(STANDING) for _ in range(3)]
     assert stall.over
     stall.reset()
     assert not stall.over

@@ -267,6 +267,26 @@ def test_values_start_from_those_of_another_policy(rollouts: Path, tmp_path: Pat
         torch.testing.assert_close(found.network.state_dict()[name], before, rtol=0.0, atol=1e-4)
 
 
+def test_a_blend_lies_between_its_start_and_what_was_learned(rollouts: Path, tmp_path: Path) -> None:
+    first = values(rollouts, tmp_path / "first")
+    job = Job([rollouts], tmp_path / "next", replace(RECIPE, rate=0.01), start=first)
+    paths = {1.0: train_values(job, "mine", LIBRARY, SPEC, make_sentences())}
+    after = checkpoint.load(paths[1.0])
+    for blend in (0.25, 0.75):  # of the same training, which is not done again
+        found = checkpoint.load(train_values(replace(job, blend=blend), "mine", LIBRARY, SPEC, make_sentences()))
+        before = checkpoint.load(first).network.state_dict()
+        for name, weights in found.network.state_dict().items():
+            wanted = before[name] + blend * (after.network.state_dict()[name] - before[name])
+            torch.testing.assert_close(weights, wanted, rtol=1e-5, atol=1e-6)
+        assert found.about["blend"] == blend
+        assert found.about["calibration"] != after.about["calibration"], "of other answers"
+    for bad in (0.0, 1.5):
+        with pytest.raises(BadInputError, match=f"more than 0 and at most 1, found {bad}"):
+            replace(job, blend=bad)
+    with pytest.raises(BadInputError, match="mixes what is learned with a start"):
+        replace(job, start=None, blend=0.5)
+
+
 def success(start: Path | None, folder: Path, verbs: Collection[str] | None = None, **options: Any) -> Path:
     episodes = [make_episode(PICK, seed, 3, "anybody", success=seed % 3 != 0) for seed in range(1, 17)]
     data = make_set(folder / "data", episodes)
