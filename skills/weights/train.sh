@@ -55,8 +55,9 @@ alone fresh-wipe 96 1070000 --in-a-row 1 --verbs wipe
 alone fresh-hard 1024 1010000 --in-a-row 2 --variation hard --verbs "$rest"
 alone fresh-hard-first 1536 1020000 --in-a-row 1 --variation hard --verbs "pick up, place, put down, trash, bring"
 alone fresh-hard-wipe 320 1030000 --in-a-row 1 --variation hard --verbs wipe
+alone fetch 256 1110000 --in-a-row 2 --variation fetch --verbs wipe
 for folder in alone alone-wipe alone-hard alone-hard-first alone-hard-wipe more-hard more-hard-first more-hard-wipe \
-	fresh-wipe fresh-hard fresh-hard-first fresh-hard-wipe; do
+	fresh-wipe fresh-hard fresh-hard-first fresh-hard-wipe fetch; do
 	set -- "$@" "$out/$folder"
 done
 
