@@ -1,5 +1,5 @@
 """What wiping is worth to the values, and how often it works: where the spill is in view, where it is not, and after
-the sponge was picked up, which is how a run comes to it and no attempt that values have learned from.
+the sponge was picked up, which is how a run comes to it.
 
     python benchmarks/wiping.py [--values FILE] [--kitchens 8] [--json FILE]
 
