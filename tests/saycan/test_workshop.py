@@ -138,7 +138,7 @@ def test_values_and_success_are_trained_by_a_command_each(tmp_path: Path, monkey
     monkeypatch.setattr(workshop, "_train", lambda screen, what, job, **more: asked.append((what, job, more)))
     for name, more in (
         ("value", ("--options", "{}", "--method", "mc")),
-        ("success", ("--start", "mine.safetensors", "--verbs", "wipe, pick up")),
+        ("success", ("--start", "mine.safetensors", "--verbs", "wipe, pick up", "--blend", "0.5")),
     ):
         words = f"train {name} data more --out out --policy mine --minutes 9 --limit 7 --rate 0.5 --seed 3"
         result = saycan(*words.split(), *more)
@@ -150,7 +150,7 @@ def test_values_and_success_are_trained_by_a_command_each(tmp_path: Path, monkey
     for _, job, _ in asked:
         assert (job.data, job.folder, job.minutes, job.limit) == ([Path("data"), Path("more")], Path("out"), 9.0, 7)
         assert (job.recipe.rate, job.recipe.seed) == (0.5, 3)
-    assert [job.start for _, job, _ in asked] == [None, Path("mine.safetensors")]
+    assert [(job.start, job.blend) for _, job, _ in asked] == [(None, 1.0), (Path("mine.safetensors"), 0.5)]
     assert saycan("train", "success", "data", "--out", "out").exit_code == 0
     assert asked[-1][1].start == VALUES and asked[-1][2]["verbs"] is None
 
