@@ -66,8 +66,8 @@ class Job:
         note: Plain facts to write into the checkpoint.
         validation: Folders of shards from which nothing is learned: scores, and what a value is calibrated by, are
             theirs. None of them: a part of the scenes in `data` is left aside for that.
-        blend: How far from the weights of `start` to those that were learned the checkpoint lies, over 0 to 1: less than
-            1 keeps more of what the start knew (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903).
+        blend: How far from the weights of `start` to those that were learned the checkpoint lies, over 0 to 1: less
+            than 1 keeps more of what the start knew (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903).
 
     Raises BadInputError for a blend outside of that, or without a start.
     """
